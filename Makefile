@@ -1,0 +1,77 @@
+# make run     set up and run the whole line on this machine, with a phone in the browser
+#              (PORT=8000 PHONE_PORT=8010 choose ports; a running one is stopped by Ctrl-C or `make stop`)
+# make test    set up and run every test (ARGS="-k reminder" goes to pytest)
+# make check   ruff, mypy, the direction of imports
+# make clean   remove the state folder and caches; `make distclean` also the virtual environment
+# make lock    resolve requirements*.in anew, with hashes
+
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
+ARGS ?=
+
+# A stamp is named after what it depends on, so that only a change of content makes anything anew.
+MADE := $(VENV)/.made-$(shell echo "$(CURDIR)" | cksum | cut -d' ' -f1)
+RUN := $(VENV)/.run-$(shell cksum < requirements.txt | cut -d' ' -f1)
+DEV := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
+
+.PHONY: run test check stop clean distclean lock help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+run: $(RUN)
+	@exec $(PY) -m nurseline.local run $(if $(PORT),--port $(PORT)) $(if $(PHONE_PORT),--phone-port $(PHONE_PORT))
+
+stop:
+	@$(PYTHON) -m nurseline.local stop
+
+test: $(DEV)
+	@$(PY) -m tests.support.chromium
+	@$(PY) -m pytest $(ARGS)
+
+check: $(DEV)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+clean:
+	@$(PYTHON) -m nurseline.local clean
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results
+	@find nurseline workers tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean
+	@rm -rf $(VENV)
+
+lock: $(MADE)
+	@sh .ci/lock
+
+# An environment that was made elsewhere (a moved folder) or by an older Python is made anew.
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@if ! $(VENV)/bin/pip --version >/dev/null 2>&1; then \
+	  echo "making a virtual environment in $(VENV)"; \
+	  rm -rf $(VENV); \
+	  $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
+	    rm -rf $(VENV); \
+	    { $(PYTHON) -m venv --without-pip $(VENV) && \
+	      $(PYTHON) -m pip --python $(PY) install --quiet --disable-pip-version-check pip; } 2>/dev/null || { \
+	      rm -rf $(VENV); \
+	      echo "python3 cannot make a virtual environment: install its venv module (Debian: apt-get install python3-venv)" >&2; \
+	      exit 1; }; }; \
+	fi
+	@touch $@
+
+$(RUN): | $(MADE)
+	@echo "installing what runs the line (pinned, checked by hash; under a minute, once)"
+	@$(PIP) install --require-hashes -r requirements.txt
+	@rm -f $(VENV)/.run-* && touch $@
+
+$(DEV): | $(MADE)
+	@echo "installing what runs and tests the line (pinned, checked by hash; about a minute, once)"
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@rm -f $(VENV)/.run-* $(VENV)/.dev-* && touch $(RUN) $@

@@ -1,0 +1,59 @@
+"""Fixtures for every room: real servers, free ports, processes, Chromium."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.chromium import find_chromium
+from tests.support.processes import Processes
+from tests.support.servers import (  # noqa: F401 - fixtures
+    database_url,
+    empty_database_url,
+    forget_outer_settings,
+    free_port,
+    migrated_template,
+    own_database_url,
+    postgres_server,
+    redis_server,
+    redis_url,
+    server_state,
+)
+
+forget_outer_settings()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium to drive; tests that ask for it are marked `browser`."""
+    found = find_chromium()
+    if found is None:
+        pytest.skip("no Chromium on this machine (`make test` installs one where it can)")
+    return found
+
+
+@pytest.fixture
+def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Processes]:
+    """Start programs; when the test fails, the ends of their logs are part of its report."""
+    running = Processes(tmp_path / "logs")
+    yield running
+    running.stop_all()
+    if getattr(request.node, "failed", False):
+        request.node.add_report_section("call", "output of processes", running.report())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Let fixtures know that the test failed."""
+    report = yield
+    if report.when == "call":
+        item.failed = report.failed  # type: ignore[attr-defined]
+    return report  # type: ignore[return-value]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave browser tests out, saying so, where there is no Chromium."""
+    if find_chromium() is None:
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
