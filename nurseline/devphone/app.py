@@ -1,0 +1,129 @@
+"""The stand-in as a WSGI application, and the server it runs in."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import socketserver
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from nurseline.devphone import control, rest
+from nurseline.devphone.errors import RestError
+from nurseline.devphone.exchange import Exchange, exchange_of
+from nurseline.devphone.settings import HOST
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def create_app(exchange: Exchange) -> Flask:
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = 8 * 1024 * 1024
+    app.config["MAX_FORM_MEMORY_SIZE"] = 1024 * 1024
+    app.extensions["devphone"] = exchange
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.before_request(_only_from_here)
+    app.after_request(_guard)
+    app.register_blueprint(rest.blueprint)
+    app.register_blueprint(control.blueprint)
+    app.add_url_rule("/", "page", _page)
+    app.add_url_rule("/healthz", "healthz", _healthz)
+    app.add_url_rule("/phone/media/<sid>", "media", _media)
+    app.register_error_handler(HTTPException, _http_error)
+    return app
+
+
+def _only_from_here() -> tuple[Response, int] | None:
+    """Other sites in the same browser may neither read nor press anything (rebinding, forged requests)."""
+    try:
+        host = urlsplit(f"//{request.host}").hostname
+    except ValueError:
+        host = None
+    if host not in _LOOPBACK:
+        return jsonify(error="The phone only answers at a loopback address."), 403
+    origin = request.headers.get("Origin")
+    if origin is not None and not hmac.compare_digest(origin, f"http://{request.host}"):
+        return jsonify(error="The phone does not take requests from other sites."), 403
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.path != "/":
+        return jsonify(error="The phone does not take requests from other sites."), 403
+    return None
+
+
+def _guard(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _page() -> str:
+    exchange = exchange_of_request()
+    return render_template(
+        "phone.html",
+        number=exchange.settings.number,
+        handset=control.DEFAULT_HANDSET,
+        line=exchange.settings.line_url,
+    )
+
+
+def exchange_of_request() -> Exchange:
+    return control.exchange()
+
+
+def _healthz() -> Response:
+    return jsonify(status="ok")
+
+
+def _media(sid: str) -> Response:
+    """Media of a text for the page, which has no account to ask the REST interface with."""
+    rows = exchange_of_request().ledger.rows("SELECT content_type, data FROM media WHERE sid = ?", [sid])
+    if not rows:
+        return Response("There is no such picture.", 404, mimetype="text/plain")
+    shown = (
+        rows[0]["content_type"]
+        if rows[0]["content_type"].startswith("image/")
+        else "application/octet-stream"
+    )
+    return Response(rows[0]["data"], mimetype="application/octet-stream" if "svg" in shown else shown)
+
+
+def _http_error(error: HTTPException) -> tuple[Response, int]:
+    """JSON in the words of whoever is asked."""
+    status = error.code or 500
+    if request.path.startswith("/2010-04-01"):
+        known = {404: rest.not_found(), 405: RestError(20004, "Method not allowed", 405)}
+        shown = known.get(status) or RestError(20001 if status < 500 else 20500, error.name, status)
+        return jsonify(shown.body()), status
+    return jsonify(error=error.description or error.name), status
+
+
+class _Handler(WSGIRequestHandler):
+    """Connections stay open for the SDK's pool, and requests are not logged: they hold numbers and texts."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        return
+
+
+def make(exchange: Exchange, port: int) -> BaseWSGIServer:
+    """A threaded server on loopback; port 0 takes a free one, which the exchange then knows."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server(HOST, port, create_app(exchange), threaded=True, request_handler=_Handler)
+    if isinstance(server, socketserver.ThreadingMixIn):
+        server.daemon_threads = True
+    exchange.port = server.server_port
+    return server
+
+
+__all__ = ["create_app", "exchange_of", "make"]

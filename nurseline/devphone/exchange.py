@@ -1,0 +1,44 @@
+"""The telephone exchange: everything the stand-in consists of, wired once."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from nurseline.devphone.background import Background
+from nurseline.devphone.faults import Faults
+from nurseline.devphone.ledger import Ledger
+from nurseline.devphone.settings import HOST, Settings
+from nurseline.devphone.texting import Texting
+from nurseline.devphone.webhook import Webhooks
+
+
+class Exchange:
+    """The parts and their life: `start` takes up what a restart interrupted, `stop` ends the threads."""
+
+    def __init__(self, settings: Settings, faults: Faults | None = None) -> None:
+        self.settings = settings
+        self.faults = faults or Faults()
+        self.port = settings.port
+        self.ledger = Ledger(settings.database)
+        self.background = Background()
+        self.webhooks = Webhooks(settings.auth_token, self.ledger)
+        self.texting = Texting(
+            settings, self.ledger, self.background, self.webhooks, self.faults, self.address
+        )
+
+    def address(self) -> str:
+        """Where this process answers, for links to media and recordings."""
+        return f"http://{HOST}:{self.port}"
+
+    def start(self) -> None:
+        self.texting.resume()
+
+    def stop(self) -> None:
+        self.background.stop()
+        self.ledger.close()
+
+
+def exchange_of(app: Flask) -> Exchange:
+    found = app.extensions["devphone"]
+    assert isinstance(found, Exchange)
+    return found

@@ -1,0 +1,183 @@
+"""The REST interface under /2010-04-01, as twilio-python calls it."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify, make_response, request
+
+from nurseline.devphone import rest_messages, rest_shapes
+from nurseline.devphone.errors import RestError
+from nurseline.devphone.exchange import Exchange, exchange_of
+from nurseline.devphone.message_store import Message
+from nurseline.devphone.rest_shapes import MOST_PER_PAGE
+
+blueprint = Blueprint("rest", __name__, url_prefix="/2010-04-01/Accounts/<account>")
+
+
+def exchange() -> Exchange:
+    return exchange_of(current_app)
+
+
+@blueprint.before_request
+def _authenticate() -> None:
+    """Basic auth with the account and its token; another account is not found."""
+    settings = exchange().settings
+    given = request.authorization
+    user, password = (given.username or "", given.password or "") if given else ("", "")
+    if not (
+        hmac.compare_digest(user.encode(), settings.account_sid.encode())
+        and hmac.compare_digest(password.encode(), settings.auth_token.encode())
+    ):
+        raise RestError(20003, "Authenticate", 401)
+    if (request.view_args or {}).get("account") != settings.account_sid:
+        raise not_found()
+
+
+@blueprint.errorhandler(RestError)
+def _rest_error(error: RestError) -> Response:
+    response = make_response(jsonify(error.body()), error.status)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
+    return response
+
+
+@blueprint.after_request
+def _headers(response: Response) -> Response:
+    response.headers["Twilio-Request-Id"] = "RQ" + secrets.token_hex(16)
+    response.headers["Twilio-Concurrent-Requests"] = "1"
+    response.headers["Twilio-Request-Duration"] = "0.010"
+    response.headers["X-Shenanigans"] = "none"
+    response.headers["X-API-Domain"] = "api.twilio.com"
+    response.headers["X-Home-Region"] = "us1"
+    return response
+
+
+def not_found() -> RestError:
+    return RestError(20404, f"The requested resource {request.path} was not found", 404)
+
+
+def after_create(kind: Any, response: Response) -> Response:
+    """What the client sees of a create that was accepted; here faults may hide it."""
+    fate = exchange().faults.after_create(kind)
+    if fate == "error":
+        raise RestError(20500, "An internal server error has occurred", 500)
+    if fate == "drop":
+        connection: socket.socket | None = request.environ.get("werkzeug.socket")
+        if connection is not None:
+            connection.shutdown(socket.SHUT_RDWR)
+    return response
+
+
+def before_create(kind: Any) -> None:
+    error = exchange().faults.before_create(kind)
+    if error is not None:
+        raise error
+
+
+def paging(arguments: Mapping[str, str]) -> tuple[int, int, int | None]:
+    """(page, size, sequence number below which the page starts).
+
+    Raises:
+        RestError: for values that are none.
+    """
+    try:
+        number, size = int(arguments.get("Page", "0")), int(arguments.get("PageSize", "50"))
+    except ValueError:
+        raise RestError(20001, "Page and PageSize must be numbers") from None
+    if size > MOST_PER_PAGE:
+        raise RestError(20007, "Page size too large")
+    if number < 0 or size < 1:
+        raise RestError(20001, "Page and PageSize must be positive")
+    token = arguments.get("PageToken")
+    if not token:
+        return number, size, None
+    if not token.startswith("PA") or not token[2:].isdecimal():
+        raise RestError(21481, "Invalid PageToken")
+    return number, size, int(token[2:])
+
+
+def listing(
+    name: str, render: Callable[[Any], dict[str, Any]], found: list[Any], number: int, size: int
+) -> Response:
+    """Renders one page out of `size + 1` rows, newest first."""
+    filters = [(k, v) for k, v in request.args.items() if k not in {"Page", "PageSize", "PageToken"}]
+    more = len(found) > size
+    shown = found[:size]
+    token = f"PA{shown[-1].seq}" if more else None
+    items = [render(row) for row in shown]
+    return jsonify(rest_shapes.page(request.path, name, items, filters, number, size, token, number > 0))
+
+
+@blueprint.post("/Messages.json")
+def create_message(account: str) -> Response:
+    before_create("message")
+    settings = exchange().settings
+    media = [url for url in request.form.getlist("MediaUrl") if url]
+    message = rest_messages.create(request.form, media, exchange().texting, settings.number)
+    response = make_response(jsonify(rest_shapes.message(message, account, created=True)), 201)
+    return after_create("message", response)
+
+
+@blueprint.get("/Messages.json")
+def list_messages(account: str) -> Response:
+    number, size, below = paging(request.args)
+    where, values = rest_messages.conditions(request.args)
+    if below is not None:
+        where.append("seq < ?")
+        values.append(below)
+    found = exchange().texting.store.select(where, values, "seq DESC", size + 1)
+    return listing("messages", lambda row: rest_shapes.message(row, account), found, number, size)
+
+
+def _message(sid: str) -> Message:
+    found = exchange().texting.store.get(sid)
+    if found is None:
+        raise not_found()
+    return found
+
+
+@blueprint.get("/Messages/<sid>.json")
+def fetch_message(account: str, sid: str) -> Response:
+    return jsonify(rest_shapes.message(_message(sid), account))
+
+
+@blueprint.post("/Messages/<sid>.json")
+def update_message(account: str, sid: str) -> Response:
+    changed = rest_messages.update(request.form, _message(sid), exchange().texting)
+    return jsonify(rest_shapes.message(changed, account))
+
+
+@blueprint.delete("/Messages/<sid>.json")
+def delete_message(account: str, sid: str) -> Response:
+    exchange().texting.store.remove(_message(sid).sid)
+    return Response(status=204)
+
+
+@blueprint.get("/Messages/<sid>/Media.json")
+def list_media(account: str, sid: str) -> Response:
+    rows = exchange().texting.store.media(_message(sid).sid)
+    items = [rest_shapes.media(row, account) for row in rows]
+    return jsonify(rest_shapes.page(request.path, "media_list", items, [], 0, 50, None, False))
+
+
+@blueprint.get("/Messages/<parent>/Media/<sid>.json")
+def fetch_media(account: str, parent: str, sid: str) -> Response:
+    return jsonify(rest_shapes.media(_media(parent, sid), account))
+
+
+@blueprint.get("/Messages/<parent>/Media/<sid>")
+def media_file(account: str, parent: str, sid: str) -> Response:
+    row = _media(parent, sid)
+    return Response(row["data"], mimetype=row["content_type"])
+
+
+def _media(parent: str, sid: str) -> Any:
+    for row in exchange().texting.store.media(_message(parent).sid):
+        if row["sid"] == sid:
+            return row
+    raise not_found()
