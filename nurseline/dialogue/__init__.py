@@ -1,0 +1,49 @@
+"""The conversation: a pure state machine from (place, meaning) to words, effects and the next place."""
+
+from nurseline.dialogue.compose import Message, compose, fill, promises_needed
+from nurseline.dialogue.machine import IDLE_SECONDS, begin, respond, silence
+from nurseline.dialogue.state import (
+    PLACES,
+    AnswerReminder,
+    Effect,
+    FlagReview,
+    OptIn,
+    OptOut,
+    Promise,
+    Reason,
+    RequestCallback,
+    Say,
+    SetLanguage,
+    State,
+    Turn,
+    WrongNumber,
+    abandoned,
+    reminded,
+)
+
+__all__ = [
+    "IDLE_SECONDS",
+    "PLACES",
+    "AnswerReminder",
+    "Effect",
+    "FlagReview",
+    "Message",
+    "OptIn",
+    "OptOut",
+    "Promise",
+    "Reason",
+    "RequestCallback",
+    "Say",
+    "SetLanguage",
+    "State",
+    "Turn",
+    "WrongNumber",
+    "abandoned",
+    "begin",
+    "compose",
+    "fill",
+    "promises_needed",
+    "reminded",
+    "respond",
+    "silence",
+]

@@ -1,0 +1,211 @@
+"""The moves a turn is made of: arriving at a place, answering, taking a request, not understanding."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from nurseline.content import TWO_PARTS, Channel, gsm7_length, load_content
+from nurseline.dialogue.places import LISTS, answer_id, followup, home_of, label, parts, prompt
+from nurseline.dialogue.state import (
+    ANSWERS,
+    REASONS,
+    AnswerReminder,
+    Effect,
+    OptOut,
+    Reason,
+    RequestCallback,
+    Say,
+    State,
+    Turn,
+)
+from nurseline.language.meaning import Meaning
+
+_NURSE_WORDS: Final = ("nurse.done", "nurse.already")
+_WORDS: Final = {
+    "schedule": ("schedule.done", "schedule.already"),
+    "admin": ("admin.done", "admin.already"),
+    "urgent": ("urgent", "urgent"),
+}
+_FORGET: Final = dict.fromkeys(("alarm", "best_time", "candidates", "number", "pending", "reason", "second"))
+_LONGEST_BEST_TIME = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One message or key, where it was heard, and what the channel allows."""
+
+    state: State
+    meaning: Meaning
+    channel: Channel
+    words: str
+    languages: tuple[str, ...]
+    can_call_back: bool
+
+    @property
+    def voice(self) -> bool:
+        """True on a call."""
+        return self.channel == "voice"
+
+
+def calm(state: State) -> State:
+    """The state once something was understood: counters at zero, open questions forgotten."""
+    return replace(state, misses=0, silences=0).remember(**_FORGET)
+
+
+def arrive(at: Heard, place: str) -> Turn:
+    """Go to a place and say what it asks."""
+    state = replace(calm(at.state), place=place)
+    if place in LISTS:
+        state = state.remember(list=place)
+    return Turn(state, prompt(state, at.channel))
+
+
+def answer(at: Heard, topic: str, part: int = 0, second: str | None = None) -> Turn:
+    """Give a part of the answer to a topic; with a second topic both, or the first and an offer."""
+    state = replace(calm(at.state), place="topic", topic=topic, part=part + 1)
+    first = Say(answer_id(topic, part))
+    if second in ANSWERS and second != topic:
+        both = (first, Say(answer_id(second, 0)), followup(replace(state, topic=second), at.channel))
+        if not at.voice and _fit(both, state.language):
+            return Turn(replace(state, topic=second), both)
+        offer = Say("offer_second", (("second", label(second, state.language)),))
+        return Turn(state.remember(second=second), (first, offer))
+    return Turn(state, (first, followup(state, at.channel)))
+
+
+def more(at: Heard) -> Turn:
+    """The second answer that was offered, else the next part, else the list the topic stands in."""
+    topic, second = at.state.topic, at.state.recall("second")
+    if second in ANSWERS:
+        return answer(at, second)
+    if topic and at.state.place == "topic" and at.state.part < parts(topic):
+        return answer(at, topic, at.state.part)
+    return arrive(at, home_of(topic))
+
+
+def repeat(at: Heard) -> Turn:
+    """Say again what was said last, or what the place asks."""
+    state = replace(at.state, misses=0, silences=0)
+    return Turn(state, state.last or prompt(state, at.channel))
+
+
+def offer(at: Heard, reason: Reason, *before: Say) -> Turn:
+    """Offer a call; for `clinical` and `admin` with the words that say why."""
+    state = replace(calm(at.state), place="offer_person").remember(reason=reason)
+    return Turn(state, before or prompt(state, at.channel))
+
+
+def request(
+    at: Heard,
+    reason: Reason,
+    *,
+    best_time: str | None = None,
+    before: tuple[Say, ...] = (),
+    words: tuple[str, str] | None = None,
+    effects: tuple[Effect, ...] = (),
+) -> Turn:
+    """Take a request for a person. A caller whose number is hidden is asked for one first."""
+    kept = best_time.strip()[:_LONGEST_BEST_TIME] or None if best_time else None
+    number = at.state.recall("call_number")
+    if at.voice and not at.can_call_back and not number:
+        state = replace(calm(at.state), place="callback_number").remember(pending=reason, best_time=kept)
+        return Turn(state, (*before, *prompt(state, at.channel)), effects)
+    done, already = words or _WORDS.get(reason, _NURSE_WORDS)
+    state = replace(calm(at.state), place="done" if at.voice else "menu").remember(list="menu")
+    said = (*before, Say(done, promise_for=reason, already=already))
+    return Turn(
+        state,
+        (*said, *prompt(state, at.channel)) if at.voice else said,
+        (*effects, RequestCallback(reason, kept, number)),
+    )
+
+
+def alarm(at: Heard) -> Turn:
+    """Emergency words at once, from every place; the item does not depend on the reply arriving."""
+    stop = "stop" in (at.meaning.topic, at.meaning.second_topic)
+    opted_out: tuple[Effect, ...] = (OptOut(),) if stop else ()
+    if at.meaning.tier == "urgent" or (at.meaning.tier != "emergency" and at.meaning.topic == "urgent"):
+        hidden = at.voice and not at.can_call_back and not at.state.recall("call_number")
+        before = (Say("voice.urgent_first"),) if hidden else ()
+        return request(at, "urgent", effects=opted_out, before=before)
+    if any(evidence.rule.startswith("crisis") for evidence in at.meaning.evidence):
+        words = "crisis"
+    elif not at.voice and at.meaning.language != at.state.language:
+        words = "emergency.both"
+    else:
+        words = "emergency"
+    state = replace(calm(at.state), place="menu").remember(list="menu", alarm=words)
+    number = at.state.recall("call_number") or at.state.recall("number")
+    return Turn(state, (Say(words),), (*opted_out, RequestCallback("emergency", None, number)))
+
+
+def remind(at: Heard, said: str) -> Turn:
+    """Take the answer to a reminder: 1 well, 2 a question, 3 worse."""
+    if said == "worse":
+        effects: tuple[Effect, ...] = (AnswerReminder("worse"),)
+        return request(at, "clinical", words=("reminder.worse", "reminder.worse"), effects=effects)
+    if said == "question":
+        effects = (AnswerReminder("question"),)
+        return request(at, "nurse", words=("reminder.question", "reminder.question"), effects=effects)
+    state = replace(calm(at.state), place="done" if at.voice else "menu").remember(list="menu")
+    hint = prompt(state, at.channel) if at.voice else ()
+    return Turn(state, (Say("reminder.well"), *hint), (AnswerReminder("well"),))
+
+
+def miss(at: Heard) -> Turn:
+    """Not understood. First a hint, or the likeliest meanings; twice in a row a person; never silence."""
+    state = replace(at.state, misses=at.state.misses + 1, silences=0)
+    if state.place in ("callback_number", "confirm_number"):
+        return _number_miss(replace(at, state=state))
+    if state.misses == 1:
+        return _first_miss(replace(at, state=state))
+    reason = _reason_here(state)
+    if state.misses == 2:
+        offered = replace(state, place="offer_person").remember(reason=reason, alarm=None)
+        return Turn(offered, (Say("offer_person"),))
+    if at.voice:
+        words = ("voice.callback_recorded", "voice.callback_recorded")
+        return request(replace(at, state=state), reason, before=(Say("voice.silence.3"),), words=words)
+    again = replace(state, place="offer_person").remember(reason=reason)
+    return Turn(again, (Say("offer_person.again"),))
+
+
+def waiting_for(state: State) -> Reason:
+    """What a caller who falls silent, or is not understood, most likely wants a person for."""
+    return _reason_here(state)
+
+
+def _first_miss(at: Heard) -> Turn:
+    likely = [topic for topic in at.meaning.candidates if topic in ANSWERS or topic in _ASKABLE][:2]
+    if likely and at.meaning.choice is None:
+        state = replace(at.state, place="unsure").remember(candidates=",".join(likely), alarm=None)
+        return Turn(state, prompt(state, at.channel))
+    if at.state.place == "reminder" and not at.voice:
+        return Turn(at.state, prompt(at.state, at.channel))
+    again = at.voice or at.state.place in ("schedule_time", "unsure", "offer_person")
+    return Turn(at.state, (Say("not_understood"), *(prompt(at.state, at.channel) if again else ())))
+
+
+def _number_miss(at: Heard) -> Turn:
+    if at.state.misses < 3:
+        hint = Say("voice.number_bad")
+        if at.state.place == "confirm_number":
+            return Turn(at.state, (Say("not_understood"), *prompt(at.state, at.channel)))
+        return Turn(at.state, (hint,))
+    turn = arrive(at, "menu")
+    return replace(turn, say=(Say("voice.no_number"), *turn.say))
+
+
+def _reason_here(state: State) -> Reason:
+    if state.place == "schedule_time":
+        return "schedule"
+    wanted = state.recall("pending") or state.recall("reason") or "nurse"
+    return wanted if wanted in REASONS else "nurse"  # type: ignore[return-value]
+
+
+_ASKABLE: Final = frozenset({"schedule", "nurse", "clinical", "admin"})
+
+
+def _fit(says: tuple[Say, ...], language: str) -> bool:
+    """True when the words fit one message of two parts, joined by line breaks."""
+    content = load_content()
+    return sum(gsm7_length(content.get(say.id, language).text) + 1 for say in says) - 1 <= TWO_PARTS

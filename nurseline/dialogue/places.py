@@ -1,0 +1,146 @@
+"""The map of the menu: what each number does at each place, and what is said on arrival."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from nurseline.content import Channel, load_content
+from nurseline.dialogue.state import ANSWERS, Say, State
+
+TOP: Final = MappingProxyType({1: "aftercare", 2: "risks", 3: "about", 4: "schedule", 5: "nurse"})
+LISTS: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
+    {
+        "menu": TOP,
+        "aftercare": MappingProxyType({1: "recovery", 2: "onset", 3: "duration", 4: "risks", 5: "nurse"}),
+        "about": MappingProxyType({1: "what", 2: "conditions", 3: "expect", 4: "suitability", 5: "nurse"}),
+    }
+)
+"""For each list of choices: number -> topic, list or action."""
+
+AFTER_ANSWER: Final = MappingProxyType({1: "repeat", 2: "more", 3: "schedule"})
+"""Keys after an answer on the phone; in texts the numbers still mean the list shown last."""
+
+OFFER: Final = MappingProxyType({1: "yes", 2: "menu"})
+REMINDER: Final = MappingProxyType({1: "well", 2: "question", 3: "worse"})
+TIMES: Final = MappingProxyType({1: "morning", 2: "afternoon", 3: "any"})
+
+_ABOUT_SYMPTOMS: Final = frozenset({"recovery", "risks", "onset"})
+_OFFERS: Final = MappingProxyType({"clinical": "clinical", "admin": "admin"})
+_ASKS: Final = MappingProxyType(
+    {
+        ("schedule_time", "text"): "schedule.ask_time",
+        ("schedule_time", "voice"): "schedule.ask_time",
+        ("reminder", "text"): "reminder.unclear",
+        ("reminder", "voice"): "reminder.unclear",
+        ("callback_number", "voice"): "voice.ask_number",
+        ("confirm_number", "voice"): "voice.ask_number",
+        ("done", "voice"): "voice.anything_else",
+    }
+)
+_LABELS: Final = MappingProxyType(
+    {
+        "schedule": "schedule.ask_time",
+        "nurse": "nurse.done",
+        "clinical": "clinical",
+        "admin": "admin",
+        "menu": "menu",
+    }
+)
+
+
+_NUMBERS: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
+    {
+        "aftercare": LISTS["aftercare"],
+        "about": LISTS["about"],
+        "offer_person": OFFER,
+        "reminder": REMINDER,
+        "schedule_time": TIMES,
+        "callback_number": MappingProxyType({}),
+        "confirm_number": MappingProxyType({}),
+    }
+)
+
+
+def numbers(state: State, channel: Channel) -> Mapping[int, str]:
+    """What each number means where the conversation stands; empty where digits are typed in."""
+    if state.place == "topic" and channel == "voice":
+        return AFTER_ANSWER
+    likely = candidates(state)
+    if state.place == "unsure" and likely:
+        return dict(enumerate((*likely, *(("menu",) if len(likely) == 1 else ()), "nurse"), start=1))
+    return _NUMBERS.get(state.place) or LISTS.get(state.recall("list") or "menu", TOP)
+
+
+def home_of(topic: str | None) -> str:
+    """The list in which a topic stands."""
+    return "aftercare" if topic in LISTS["aftercare"].values() else "about" if topic in ANSWERS else "menu"
+
+
+def parts(topic: str) -> int:
+    """How many parts the answer to a topic has."""
+    entries = load_content().by_language["en"].entries
+    count = 1
+    while f"answer.{topic}.{count + 1}" in entries:
+        count += 1
+    return count
+
+
+def answer_id(topic: str, part: int) -> str:
+    """Content id of a part (from 0) of an answer."""
+    return f"answer.{topic}" if part == 0 else f"answer.{topic}.{part + 1}"
+
+
+def label(topic: str, language: str) -> str:
+    """The short name of a topic as shown in a list."""
+    return load_content().get(_LABELS.get(topic, f"answer.{topic}"), language).label
+
+
+def candidates(state: State) -> tuple[str, ...]:
+    """The topics that were offered at "unsure"; at most two."""
+    offered = (state.recall("candidates") or "").split(",")
+    return tuple(topic for topic in offered if topic in ANSWERS or topic in _LABELS)[:2]
+
+
+def followup(state: State, channel: Channel) -> Say:
+    """The hint that closes an answer."""
+    symptoms = state.topic in _ABOUT_SYMPTOMS
+    if channel == "voice":
+        return Say("voice.followup.symptoms" if symptoms else "voice.followup")
+    if state.topic and state.part < parts(state.topic):
+        return Say("followup.more")
+    return Say("followup.symptoms" if symptoms else "followup")
+
+
+def prompt(state: State, channel: Channel) -> tuple[Say, ...]:
+    """What a place asks, said on arrival and again after a silence or misunderstanding."""
+    voice = channel == "voice"
+    match state.place:
+        case "aftercare" | "about":
+            return (Say(f"voice.menu.{state.place}" if voice else f"menu.{state.place}"),)
+        case "topic":
+            return (followup(state, channel),)
+        case "unsure" if candidates(state):
+            return (_which(state),)
+        case "offer_person":
+            return _offer(state)
+        case "confirm_number" if state.recall("number"):
+            return (Say("voice.number_confirm", (("number_spoken", _spoken(state.recall("number") or "")),)),)
+    return (Say(_ASKS.get((state.place, channel), "voice.menu" if voice else "menu")),)
+
+
+def _which(state: State) -> Say:
+    likely = candidates(state)
+    names = [label(topic, state.language) for topic in likely]
+    if len(names) == 1:
+        return Say("unsure_one", (("first", names[0]),))
+    return Say("unsure", (("first", names[0]), ("second", names[1])))
+
+
+def _offer(state: State) -> tuple[Say, ...]:
+    words = _OFFERS.get(state.recall("reason") or "", "offer_person.again")
+    return (Say("admin.address", optional=True), Say("admin")) if words == "admin" else (Say(words),)
+
+
+def _spoken(digits: str) -> str:
+    groups = (digits[:3], digits[3:6], digits[6:])
+    return ", ".join(" ".join(group) for group in groups if group)
