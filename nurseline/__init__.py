@@ -1,0 +1,1 @@
+"""Nurseline: a nurse line for patients who had trigger point injections."""

@@ -1,0 +1,5 @@
+"""``python -m nurseline``."""
+
+from nurseline.cli import main
+
+main()

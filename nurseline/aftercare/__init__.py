@@ -1,0 +1,1 @@
+"""Injections and the three messages that follow each."""

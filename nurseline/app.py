@@ -1,0 +1,103 @@
+"""Wires the parts together. Nothing else does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask
+
+from nurseline import staff, webhooks
+from nurseline.callbacks.hours import HoursError, parse_hours
+from nurseline.carrier.gateway import TwilioGateway
+from nurseline.carrier.signature import SignatureCheck
+from nurseline.clock import Clock, SystemClock
+from nurseline.config import Settings, SettingsError, load_settings
+from nurseline.content import LONGEST, Content, gsm7_length, hours_words, is_gsm7, load_content
+from nurseline.crypto import Keyring
+from nurseline.db import Database
+from nurseline.logs import configure_logging
+from nurseline.messaging.sending import Sender
+from nurseline.parts import Parts, attach
+
+FORM_BYTES = 64 * 1024  # far above a real webhook or staff form
+
+
+def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
+    """The parts of one process. Raises SettingsError where settings do not fit together."""
+    clock = clock or SystemClock()
+    content = load_content()
+    keyring = Keyring(settings.keys)
+    db = Database(settings.database_url, keyring)
+    try:
+        hours = parse_hours(settings.clinic_hours, settings.zone)
+    except HoursError as error:
+        raise SettingsError(f"CLINIC_HOURS: {error}") from error
+    languages = _languages(settings, content)
+
+    facts = {code: _facts(settings, content, code) for code in content.languages}
+
+    def words(content_id: str, language: str) -> tuple[str, str]:
+        said = content.render(content_id, language, channel="text", **facts[language])
+        return said.text, str(said.version)
+
+    sender = Sender(db, clock, _gateway(settings), words, settings.allowed_hours)
+    signature = SignatureCheck(settings.public_base_url, settings.auth_tokens)
+    return Parts(settings, clock, keyring, db, content, languages, hours, signature, sender)
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> Flask:
+    """The web process: webhooks for the carrier, pages for staff, ``/healthz``."""
+    settings = settings or load_settings()
+    configure_logging(settings.log_level)
+    app = Flask("nurseline", static_folder=None)
+    secure = settings.public_base_url.startswith("https://")
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=FORM_BYTES,
+        MAX_FORM_MEMORY_SIZE=FORM_BYTES,
+        MAX_FORM_PARTS=500,
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_NAME="__Host-nurseline" if secure else "nurseline",
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=10),
+    )
+    attach(app, build(settings, clock=clock))
+    webhooks.register(app)
+    staff.register(app)
+    return app
+
+
+def _gateway(settings: Settings) -> TwilioGateway:
+    return TwilioGateway(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token,
+        api_base_url=settings.twilio_api_base_url,
+        public_base_url=settings.public_base_url,
+        from_number=settings.twilio_from,
+        messaging_service_sid=settings.twilio_messaging_service_sid,
+    )
+
+
+def _facts(settings: Settings, content: Content, language: str) -> dict[str, str]:
+    """The clinic's own words about itself, checked to fit into a text message."""
+    facts = {**settings.facts, "hours": hours_words(settings.clinic_hours, content, language)}
+    for name, longest in LONGEST.items():
+        if not is_gsm7(facts[name]) or gsm7_length(facts[name]) > longest:
+            plain = "plain letters that every phone shows (GSM-7)"
+            raise SettingsError(f"CLINIC_{name.upper()}: at most {longest} characters, {plain}")
+    return facts
+
+
+def _languages(settings: Settings, content: Content) -> tuple[str, ...]:
+    """English always, others only when every entry of theirs is signed, or in a trial."""
+    if settings.require_signed_content and (unsigned := content.unsigned("en")):
+        raise SettingsError(
+            f"REQUIRE_SIGNED_CONTENT: {len(unsigned)} answers have no reviewer, the first is {unsigned[0]}"
+        )
+    others = (
+        code
+        for code in content.languages
+        if code != "en" and (settings.offer_unsigned_languages or not content.unsigned(code))
+    )
+    return ("en", *others)

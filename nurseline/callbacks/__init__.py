@@ -1,0 +1,1 @@
+"""The queue of what a person must do: items, claims, outcomes, promises."""

@@ -1,0 +1,95 @@
+"""Tables of the callback queue."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from nurseline.db import Base, Encrypted, UtcDateTime
+from nurseline.messaging.models import Contact
+
+OPEN = ("new", "claimed", "calling", "waiting_retry", "snoozed")
+
+
+class CallbackItem(Base):
+    """Something a person must do for somebody who wrote or called.
+
+    ``priority`` orders the queue (0 emergency, 1 urgent, 2 clinical, 3 scheduling and the rest);
+    ``promised_at`` is what the patient was told and stays the item's due time wherever it goes.
+    """
+
+    __tablename__ = "callback_items"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    reason: Mapped[str] = mapped_column(sa.String(12))
+    priority: Mapped[int] = mapped_column(sa.SmallInteger)
+    contact_id: Mapped[uuid.UUID | None] = mapped_column(
+        sa.ForeignKey("contacts.id")
+    )  # none: no number is known
+    number_key: Mapped[str] = mapped_column(
+        sa.String(80)
+    )  # number hash, or the call's sid where there is none
+    best_time: Mapped[str] = mapped_column(Encrypted, default="")  # in the patient's words
+    source: Mapped[str] = mapped_column(sa.String(8))  # text | call
+    status: Mapped[str] = mapped_column(sa.String(16))
+    promised_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    claimed_by: Mapped[str | None] = mapped_column(sa.String(64))  # staff id
+    claimed_name: Mapped[str | None] = mapped_column(sa.String(80))  # as shown to colleagues
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    due_again_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # of waiting_retry and snoozed
+    escalation: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    attempts: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    outcome: Mapped[str | None] = mapped_column(sa.String(32))
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    contact: Mapped[Contact | None] = relationship()
+
+    __table_args__ = (
+        sa.Index(
+            "uq_callback_items_open",
+            "number_key",
+            "reason",
+            unique=True,
+            postgresql_where=sa.text("status NOT IN ('done', 'cancelled')"),
+        ),
+        sa.Index(
+            "ix_callback_items_queue",
+            "priority",
+            "promised_at",
+            postgresql_where=sa.text("status NOT IN ('done', 'cancelled')"),
+        ),
+        sa.Index(
+            "ix_callback_items_lease", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")
+        ),
+        sa.Index(None, "contact_id", "created_at"),
+    )
+
+
+class CallbackWords(Base):
+    """What the patient said that led, or added, to an item."""
+
+    __tablename__ = "callback_words"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    item_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("callback_items.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    words: Mapped[str] = mapped_column(Encrypted)
+    source: Mapped[str] = mapped_column(sa.String(8))
+
+
+class CallbackEvent(Base):
+    """Each status an item had, with time, cause and who did it. Notes of staff stand here too."""
+
+    __tablename__ = "callback_events"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    subject_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("callback_items.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    status: Mapped[str] = mapped_column(sa.String(16))
+    cause: Mapped[str] = mapped_column(sa.String(80))
+    actor: Mapped[str] = mapped_column(sa.String(64))
+    note: Mapped[str | None] = mapped_column(Encrypted)

@@ -1,0 +1,1 @@
+"""All that knows Twilio: signatures, TwiML, the REST gateway, the table of error codes."""

@@ -1,0 +1,78 @@
+"""TwiML documents, built with Twilio's own classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twilio.twiml.messaging_response import MessagingResponse
+from twilio.twiml.voice_response import Gather, VoiceResponse
+
+VOICES = {"en": ("Polly.Joanna", "en-US"), "es": ("Polly.Lupe", "es-US")}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One text in answer to a text. ``callback``: address for its status reports, if any."""
+
+    body: str
+    callback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Words for a caller, in one language."""
+
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """How to wait for keys: where they go, how many, and for how many seconds of silence."""
+
+    action: str
+    digits: int | None = 1
+    seconds: int = 10
+
+
+def messages(replies: Sequence[Reply]) -> str:
+    """A document that answers a text with ``replies``; none gives an empty response."""
+    response = MessagingResponse()
+    for reply in replies:
+        response.message(reply.body, status_callback=reply.callback)
+    return str(response)
+
+
+def ask(prompts: Sequence[Prompt], listen: Listen) -> str:
+    """Say ``prompts``, which a key may interrupt, then wait; keys and silence both go to the same address."""
+    response = VoiceResponse()
+    options: dict[str, object] = {"num_digits": listen.digits} if listen.digits else {"finish_on_key": "#"}
+    gather = Gather(
+        input="dtmf",
+        action=listen.action,
+        method="POST",
+        timeout=listen.seconds,
+        action_on_empty_result=True,
+        **options,
+    )
+    for prompt in prompts:
+        _say(gather, prompt)
+    response.append(gather)
+    # Reached only if the gather itself is refused: never leave a caller on a dead line.
+    response.redirect(listen.action, method="POST")
+    return str(response)
+
+
+def farewell(prompts: Sequence[Prompt]) -> str:
+    """Say ``prompts`` and end the call."""
+    response = VoiceResponse()
+    for prompt in prompts:
+        _say(response, prompt)
+    response.hangup()
+    return str(response)
+
+
+def _say(parent: VoiceResponse | Gather, prompt: Prompt) -> None:
+    voice, language = VOICES[prompt.language]
+    parent.say(prompt.text, voice=voice, language=language)

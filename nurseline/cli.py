@@ -1,0 +1,76 @@
+"""The command line: ``python -m nurseline …``. Collects the commands of the rooms."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from nurseline.aftercare.commands import enrol
+from nurseline.app import build
+from nurseline.config import SettingsError, load_settings
+from nurseline.content.commands import content
+from nurseline.crypto import new_key
+from nurseline.db import upgrade
+from nurseline.language.commands import evaluate, explain
+from nurseline.local.state import read_env
+from nurseline.logs import configure_logging
+from nurseline.parts import Parts
+from nurseline.staff.commands import staff
+
+
+def _parts() -> Parts:
+    try:
+        return build(load_settings())
+    except SettingsError as error:
+        raise click.ClickException(f"settings: {'; '.join(str(error).splitlines())}") from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """The nurse line's commands. Settings come from the environment, else from the last `make run`."""
+    if "DATABASE_URL" not in os.environ:
+        for name, value in read_env().items():
+            os.environ.setdefault(name, value)
+    configure_logging("WARNING")
+    context.obj = _parts
+
+
+@cli.group()
+def db() -> None:
+    """The database schema."""
+
+
+@db.command("upgrade")
+@click.pass_obj
+def db_upgrade(_build: object) -> None:
+    """Bring the schema up to date. Safe to repeat, and from several hosts at once."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        raise click.ClickException(f"settings: {'; '.join(str(error).splitlines())}") from error
+    upgrade(settings.database_url)
+    click.echo("schema is up to date")
+
+
+@cli.command("new-key")
+def new_key_command() -> None:
+    """Print a fresh key for NURSELINE_KEYS."""
+    click.echo(new_key())
+
+
+for command in (content, staff, enrol, explain, evaluate):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run; an unforeseen error is one line, never a stack trace with patients' words in it."""
+    try:
+        cli(prog_name="python -m nurseline")
+    except Exception as error:
+        if os.environ.get("NURSELINE_TRACE"):
+            raise
+        click.echo(f"Error: {type(error).__name__}; set NURSELINE_TRACE=1 to see where", err=True)
+        sys.exit(1)

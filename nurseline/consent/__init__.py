@@ -1,0 +1,1 @@
+"""Who has agreed to messages, who has ended them, and when an automated message may go."""

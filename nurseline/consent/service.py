@@ -1,0 +1,111 @@
+"""The ledger of consent. Default deny: a number without a record gets nothing automated.
+
+Rules: 47 CFR 64.1200(a)(10) (any reasonable wording ends consent) and the carrier's own keyword handling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql import ColumnElement
+
+from nurseline.consent.models import ConsentEvent, ConsentState
+
+
+class OptedOutError(ValueError):
+    """The number ended messages by itself; only its owner can start them again."""
+
+    def __init__(self, since: datetime) -> None:
+        super().__init__(
+            "this number has ended messages; the patient must text START before it can be enrolled"
+        )
+        self.since = since
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How consent was given or ended, for the ledger.
+
+    ``method``: text, carrier, staff, key or error_21610. ``words``: the patient's words, or the wording
+    they agreed to. ``actor``: patient, carrier or a staff id.
+    """
+
+    number_hash: str
+    at: datetime
+    method: str
+    words: str
+    actor: str = "patient"
+    wording_version: str = ""
+    language: str = "en"
+    provider_sid: str = ""
+
+
+def state_of(session: Session, number_hash: str) -> ConsentState | None:
+    """Where the ledger stands for a number; None if it was never asked."""
+    return session.get(ConsentState, number_hash, populate_existing=True)
+
+
+def opted_in(number_hash: InstrumentedAttribute[str] | str) -> ColumnElement[bool]:
+    """SQL condition: this number has agreed to automated messages and not ended them."""
+    return sa.exists().where(ConsentState.number_hash == number_hash, ConsentState.status == "opted_in")
+
+
+def opt_in(session: Session, record: Record) -> None:
+    """Record agreement. By staff it never overrides an opt-out: raises OptedOutError."""
+    state = insert(ConsentState).values(
+        number_hash=record.number_hash, status="opted_in", carrier_blocked=False, since=record.at
+    )
+    again = state.on_conflict_do_update(
+        index_elements=[ConsentState.number_hash],
+        set_={"status": "opted_in", "carrier_blocked": False, "since": record.at},
+        where=sa.true() if record.method in {"text", "carrier"} else ConsentState.status != "opted_out",
+    ).returning(ConsentState.number_hash)
+    if session.scalar(again) is None:
+        stands = state_of(session, record.number_hash)
+        raise OptedOutError(stands.since if stands else record.at)
+    _append(session, record, "opt_in")
+
+
+def opt_out(session: Session, record: Record, *, carrier_blocked: bool) -> bool:
+    """Record that a number ended messages; True if it had not before.
+
+    ``carrier_blocked``: the carrier itself refuses messages to it from now on (its keyword, or error 21610).
+    """
+    before = session.scalar(
+        sa.select(ConsentState.status).where(ConsentState.number_hash == record.number_hash).with_for_update()
+    )
+    state = insert(ConsentState).values(
+        number_hash=record.number_hash, status="opted_out", carrier_blocked=carrier_blocked, since=record.at
+    )
+    session.execute(
+        state.on_conflict_do_update(
+            index_elements=[ConsentState.number_hash],
+            set_={
+                "status": "opted_out",
+                "carrier_blocked": sa.or_(ConsentState.carrier_blocked, state.excluded.carrier_blocked),
+                "since": sa.case((ConsentState.status == "opted_out", ConsentState.since), else_=record.at),
+            },
+        )
+    )
+    _append(session, record, "opt_out")
+    return before != "opted_out"
+
+
+def _append(session: Session, record: Record, kind: str) -> None:
+    session.add(
+        ConsentEvent(
+            number_hash=record.number_hash,
+            at=record.at,
+            kind=kind,
+            method=record.method,
+            words=record.words,
+            wording_version=record.wording_version,
+            language=record.language,
+            actor=record.actor,
+            provider_sid=record.provider_sid,
+        )
+    )

@@ -1,0 +1,123 @@
+"""The database: one engine per process, explicit sessions, and the column types all rooms share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.engine import Dialect, Engine, make_url
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+
+from nurseline.crypto import Keyring
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 15
+LOCK_SECONDS = 4
+
+
+class Base(DeclarativeBase):
+    """Parent of every table's class."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant. Refuses naive values, always gives UTC back."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value is not None else None
+
+
+class Encrypted(TypeDecorator[str]):
+    """Text at rest under the engine's keyring. Cannot be searched or sorted by."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else _keyring(dialect).encrypt(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+        return None if value is None else _keyring(dialect).decrypt(value)
+
+
+def _keyring(dialect: Dialect) -> Keyring:
+    keyring = getattr(dialect, "nurseline_keyring", None)
+    if not isinstance(keyring, Keyring):
+        raise TypeError("this engine was not made by Database")
+    return keyring
+
+
+def psycopg_url(url: str) -> str:
+    """``postgres://`` and ``postgresql://`` as the psycopg 3 address that SQLAlchemy wants."""
+    for prefix in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    raise ValueError("DATABASE_URL must be a postgresql:// address")
+
+
+class Database:
+    """Engine and sessions of one process. Made lazily: nothing connects before the first use."""
+
+    def __init__(self, url: str, keyring: Keyring, *, pool_size: int = 5) -> None:
+        self.url = psycopg_url(url)
+        self.keyring = keyring
+        self.engine: Engine = sa.create_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=5,
+            pool_pre_ping=True,
+            hide_parameters=True,  # an error message must not carry numbers or words of patients
+            connect_args={
+                "connect_timeout": CONNECT_SECONDS,
+                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s"
+                f" -c lock_timeout={LOCK_SECONDS}s",
+            },
+        )
+        setattr(self.engine.dialect, "nurseline_keyring", keyring)  # noqa: B010 - not an attribute mypy knows
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A session in one transaction: committed at the end of the block, rolled back on an error."""
+        with self._sessions.begin() as session:
+            yield session
+
+    def session(self) -> Session:
+        """A session whose transactions the caller ends."""
+        return self._sessions()
+
+    def after_fork(self) -> None:
+        """Forget the parent's connections without closing them. Call first thing in a forked child."""
+        self.engine.dispose(close=False)
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring the schema to ``revision``. Safe to run from several hosts at once (advisory lock)."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["url"] = make_url(psycopg_url(url))
+    command.upgrade(config, revision)

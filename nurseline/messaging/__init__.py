@@ -1,0 +1,1 @@
+"""Contacts, conversations, calls, and the outbox that sends every message exactly as planned."""

@@ -1,0 +1,153 @@
+"""The outbox: planning messages, claiming due ones, cancelling, and taking back what got stuck."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
+from nurseline.transitions import Transitions
+
+PRIORITY = {"alert": 0, "confirmation": 1, "reply": 1, "staff": 1, "reminder": 5}
+ANSWERS = frozenset({"reply", "alert", "confirmation", "staff"})  # go at any hour, without the ledger's leave
+LEASE = timedelta(seconds=90)  # far above one request's time limits
+
+MOVES = Transitions(
+    OutboundMessage,
+    OutboundEvent,
+    {
+        "claimed": frozenset({"scheduled"}),
+        "scheduled": frozenset(
+            {"claimed", "sending"}
+        ),  # from sending only when the request surely never arrived
+        "sending": frozenset({"claimed"}),
+        "sent": frozenset({"sending", "unknown"}),
+        "delivered": frozenset({"sending", "sent", "unknown"}),
+        "undelivered": frozenset({"sending", "sent", "unknown"}),
+        "failed": frozenset({"sending", "sent", "unknown"}),
+        "unknown": frozenset({"sending"}),
+        "skipped": frozenset({"scheduled", "claimed"}),
+        "cancelled": frozenset({"scheduled", "claimed"}),
+    },
+)
+NO_CLAIM = {"claim_token": None, "lease_until": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A message to be sent. ``body`` None: worded when it is sent, from ``content_id``.
+
+    ``timezone``: whose allowed hours count, None for any hour. ``send_before``: after it of no use.
+    """
+
+    purpose: str
+    content_id: str
+    language: str
+    send_after: datetime
+    send_before: datetime | None = None
+    timezone: str | None = None
+    body: str | None = None
+    content_version: str = ""
+    injection_id: uuid.UUID | None = None
+    step: str | None = None
+
+
+def plan(
+    session: Session, contact: Contact, plans: Sequence[Plan], *, at: datetime, actor: str = "line"
+) -> list[uuid.UUID]:
+    """Put messages to one contact into the outbox; their ids."""
+    rows = [
+        {
+            "id": uuid.uuid4(),
+            "contact_id": contact.id,
+            "number_hash": contact.number_hash,
+            "purpose": p.purpose,
+            "priority": PRIORITY[p.purpose],
+            "content_id": p.content_id,
+            "language": p.language,
+            "send_after": p.send_after,
+            "send_before": p.send_before,
+            "timezone": p.timezone,
+            "body": p.body,
+            "content_version": p.content_version,
+            "injection_id": p.injection_id,
+            "step": p.step,
+            "status": "scheduled",
+            "created_at": at,
+        }
+        for p in plans
+    ]
+    if not rows:
+        return []
+    session.execute(sa.insert(OutboundMessage), rows)
+    ids = [uuid.UUID(str(row["id"])) for row in rows]
+    MOVES.note(session, ids, "scheduled", at=at, cause="planned", actor=actor)
+    return ids
+
+
+def claim_due(session: Session, *, now: datetime, limit: int) -> tuple[uuid.UUID, list[uuid.UUID]]:
+    """Take up to ``limit`` due messages for this worker: (claim token, ids), most urgent and oldest first.
+
+    Rows that another worker is taking are passed over, so claims never wait for each other.
+    """
+    token = uuid.uuid4()
+    due = session.scalars(
+        sa.select(OutboundMessage.id)
+        .where(OutboundMessage.status == "scheduled", OutboundMessage.send_after <= now)
+        .order_by(OutboundMessage.priority, OutboundMessage.send_after, OutboundMessage.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    values = {"claim_token": token, "lease_until": now + LEASE}
+    moved = set(MOVES.move(session, due, "claimed", at=now, cause="due", values=values))
+    return token, [i for i in due if i in moved]
+
+
+def cancel_planned(
+    session: Session, number_hash: str, *, at: datetime, reason: str, actor: str = "line"
+) -> int:
+    """Cancel every automated message to a number that has not started to go; how many."""
+    ids = session.scalars(
+        sa.select(OutboundMessage.id).where(
+            OutboundMessage.number_hash == number_hash,
+            OutboundMessage.purpose == "reminder",
+            OutboundMessage.status.in_(("scheduled", "claimed")),
+        )
+    ).all()
+    moved = MOVES.move(
+        session, ids, "cancelled", at=at, cause=reason, actor=actor, values={"reason": reason, **NO_CLAIM}
+    )
+    return len(moved)
+
+
+def take_back_stale(session: Session, *, now: datetime) -> tuple[int, int]:
+    """After a worker died: claims whose lease ended return, sends that nobody finished become ``unknown``.
+
+    Gives (returned, unknown). A send that may have reached the carrier is never put back into the plan.
+    """
+    ended = (OutboundMessage.lease_until.is_not(None), OutboundMessage.lease_until < now)
+    ids = session.scalars(sa.select(OutboundMessage.id).where(*ended)).all()
+    returned = MOVES.move(
+        session,
+        ids,
+        "scheduled",
+        at=now,
+        cause="lease ended",
+        values=NO_CLAIM,
+        only_if=(*ended, OutboundMessage.status == "claimed"),
+    )
+    unknown = MOVES.move(
+        session,
+        ids,
+        "unknown",
+        at=now,
+        cause="lease ended while sending",
+        values={"reason": "worker stopped while sending", **NO_CLAIM},
+        only_if=ended,
+    )
+    return len(returned), len(unknown)

@@ -1,0 +1,10 @@
+"""Every table of the house, for migrations and for checks that the schema fits."""
+
+from nurseline.aftercare import models as aftercare
+from nurseline.callbacks import models as callbacks
+from nurseline.consent import models as consent
+from nurseline.db import Base
+from nurseline.messaging import models as messaging
+from nurseline.staff import models as staff
+
+__all__ = ["Base", "aftercare", "callbacks", "consent", "messaging", "staff"]

@@ -1,0 +1,123 @@
+"""What the carrier posts, read into typed records. Unknown fields are ignored, impossible ones refused."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+
+from werkzeug.datastructures import MultiDict
+
+Form = MultiDict[str, str]
+
+_MESSAGE_SID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
+_CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
+_STATUS = re.compile(r"[a-z-]{1,16}")
+_HEARD_LONGEST = 2000
+_SENDER_LONGEST = 100
+
+
+class BadFormError(ValueError):
+    """A field without which the event cannot be told apart is missing or malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """A text that came in. Twilio, "request parameters" of the messaging webhook."""
+
+    message_sid: str
+    sender: str
+    body: str
+    media: int
+    opt_out_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallForm:
+    """A request of a call. ``heard``: keys that were pressed, else what was said, else nothing."""
+
+    call_sid: str
+    caller: str
+    heard: str
+    by_key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """The call's own status report."""
+
+    call_sid: str
+    status: str
+    seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusForm:
+    """A status report of one message."""
+
+    message_sid: str
+    status: str
+    error_code: int | None
+    reference: uuid.UUID | None
+
+
+def read_text(form: Form) -> TextForm:
+    """Raises BadFormError without a usable MessageSid."""
+    return TextForm(
+        _sid(form, "MessageSid", _MESSAGE_SID),
+        _clean(form.get("From", ""))[:_SENDER_LONGEST],
+        _clean(form.get("Body", "")),
+        min(_number(form.get("NumMedia", "")) or 0, 100),
+        _clean(form.get("OptOutType", "")).upper()[:8],
+    )
+
+
+def read_call(form: Form) -> CallForm:
+    """Raises BadFormError without a usable CallSid."""
+    digits = re.sub(r"[^0-9*#]", "", form.get("Digits", ""))
+    heard = digits or _clean(form.get("SpeechResult", ""))
+    return CallForm(
+        _sid(form, "CallSid", _CALL_SID),
+        _clean(form.get("From", ""))[:_SENDER_LONGEST],
+        heard[:_HEARD_LONGEST],
+        bool(digits),
+    )
+
+
+def read_call_end(form: Form) -> CallEnd:
+    """Raises BadFormError without a usable CallSid or CallStatus."""
+    return CallEnd(
+        _sid(form, "CallSid", _CALL_SID),
+        _sid(form, "CallStatus", _STATUS),
+        _number(form.get("CallDuration", "")),
+    )
+
+
+def read_status(form: Form, reference: str) -> StatusForm:
+    """Raises BadFormError without a usable MessageSid or MessageStatus, or with a malformed reference."""
+    try:
+        ours = uuid.UUID(reference) if reference else None
+    except ValueError as error:
+        raise BadFormError("ref") from error
+    return StatusForm(
+        _sid(form, "MessageSid", _MESSAGE_SID),
+        _sid(form, "MessageStatus", _STATUS),
+        _number(form.get("ErrorCode", "")),
+        ours,
+    )
+
+
+def _sid(form: Form, name: str, shape: re.Pattern[str]) -> str:
+    value = form.get(name, "")
+    if not shape.fullmatch(value):
+        raise BadFormError(name)
+    return value
+
+
+def _clean(text: str) -> str:
+    """Without NUL and lone surrogates, which neither PostgreSQL nor a page can hold."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None

@@ -1,0 +1,65 @@
+"""When a webhook breaks: try to put the request into the queue by itself, and say what is then true."""
+
+from __future__ import annotations
+
+import structlog
+from flask import request
+
+from nurseline.callbacks import service as callbacks
+from nurseline.callbacks.promises import Reason, promised_at
+from nurseline.carrier import twiml
+from nurseline.language import understand
+from nurseline.messaging.contacts import contact_for
+from nurseline.parts import current_parts
+from nurseline.phone import parse
+
+log = structlog.get_logger(__name__)
+
+
+def text_document() -> str:
+    """Words for a patient whose text could not be handled."""
+    content_id = _saved_as(request.form.get("Body", "").replace("\x00", ""), "text")
+    return twiml.messages([twiml.Reply(current_parts().say(content_id, "en").text)])
+
+
+def call_document() -> str:
+    """Words for a caller whose call could not be handled; then the call ends."""
+    content_id = _saved_as(request.form.get("SpeechResult", "").replace("\x00", ""), "call")
+    said = current_parts().say(content_id, "en", channel="voice")
+    return twiml.farewell([twiml.Prompt(said.text, "en")])
+
+
+def _saved_as(words: str, source: str) -> str:
+    """The content id of what can honestly be said, after the attempt to save the request."""
+    reason = _reason(words)
+    saved = _save(words, source, reason)
+    if reason == "emergency":
+        return "emergency"
+    return "failure.stored" if saved else "failure.unstored"
+
+
+def _reason(words: str) -> Reason:
+    try:
+        tier = understand(words).tier
+    except Exception as error:  # reading may be what broke
+        log.error("last_resort.unread", error=type(error).__name__)
+        return "urgent"
+    return "emergency" if tier == "emergency" else "urgent" if tier == "urgent" else "nurse"
+
+
+def _save(words: str, source: str, reason: Reason) -> bool:
+    """Whether somebody will see it: stored, with a number to call."""
+    parts = current_parts()
+    number = parse(request.form.get("From", ""), regions=parts.settings.regions)
+    now = parts.clock.now()
+    try:
+        with parts.db.begin() as session:
+            contact = contact_for(session, parts.keyring, number.e164, at=now) if number.e164 else None
+            sid = request.form.get("MessageSid") or request.form.get("CallSid", "")
+            key = contact.number_hash if contact else f"{source}:{sid}"[:80]
+            due = promised_at(reason, now, parts.hours)
+            callbacks.request(session, callbacks.Request(reason, source, words, due, key, contact), now=now)
+    except Exception as error:  # nothing may keep the patient from an answer
+        log.error("last_resort.not_saved", error=type(error).__name__)
+        return False
+    return bool(number.e164)

@@ -1,0 +1,297 @@
+"""A text comes in: stored once, read, answered. One transaction; a repeat gets the first answer again."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from nurseline.consent import service as consent
+from nurseline.dialogue import AnswerReminder, Message, Say, State, Turn, abandoned, reminded, respond
+from nurseline.language import Meaning, understand
+from nurseline.messaging.contacts import contact_for, locked_conversation
+from nurseline.messaging.models import Contact, Conversation, InboundMessage, OutboundMessage
+from nurseline.messaging.outbox import MOVES, PRIORITY
+from nurseline.parts import Parts
+from nurseline.phone import PhoneNumber, parse
+from nurseline.webhooks.effects import Done, Party, begin_messages, carry_out, end_messages
+from nurseline.webhooks.forms import TextForm
+from nurseline.webhooks.wording import worded
+
+# Whole messages that the carrier acts on and answers itself. Twilio, "Advanced Opt-Out", default words.
+CARRIER_STOP = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
+CARRIER_START = frozenset({"start", "yes", "unstop"})
+CARRIER_HELP = frozenset({"help", "info"})
+
+SPLIT = timedelta(minutes=2)  # two texts so near to each other are read together for alarms
+REMINDER_ANSWERED_WITHIN = timedelta(days=3)
+REPORT_WITHIN = timedelta(minutes=10)  # a reply without any status report by then is of unknown outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One text to answer with. ``id`` is the outbound message that its status reports refer to."""
+
+    id: uuid.UUID
+    body: str
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A text with all that is known about it."""
+
+    form: TextForm
+    number: PhoneNumber
+    contact: Contact
+    conversation: Conversation
+    state: State
+    idle: float | None
+    meaning: Meaning
+    keyword: str  # stop | start | help, where the carrier has answered already; else empty
+
+
+def receive_text(parts: Parts, form: TextForm) -> list[Reply]:
+    """Store and answer one text."""
+    with parts.db.begin() as session:
+        number = parse(form.sender, regions=parts.settings.regions)
+        inbound_id = _store(parts, session, form, number)
+        if inbound_id is None:
+            return _answered_before(session, form.message_sid)
+        if not number.e164:
+            _alarm_without_number(parts, session, form, inbound_id)
+            return []
+        reading = _read(parts, session, form, number)
+        _note_meaning(session, inbound_id, reading.meaning)
+        return _answer(parts, session, reading, inbound_id)
+
+
+def _store(parts: Parts, session: Session, form: TextForm, number: PhoneNumber) -> uuid.UUID | None:
+    contact = contact_for(session, parts.keyring, number.e164, at=parts.clock.now()) if number.e164 else None
+    new = insert(InboundMessage).values(
+        id=uuid.uuid4(),
+        message_sid=form.message_sid,
+        contact_id=contact.id if contact else None,
+        sender=form.sender,
+        body=form.body,
+        media=form.media,
+        opt_out_type=form.opt_out_type,
+        received_at=parts.clock.now(),
+        tier="none",
+        topic="unknown",
+        evidence="",
+    )
+    return session.scalar(
+        new.on_conflict_do_nothing(index_elements=["message_sid"]).returning(InboundMessage.id)
+    )
+
+
+def _answered_before(session: Session, message_sid: str) -> list[Reply]:
+    rows = session.scalars(
+        sa.select(OutboundMessage)
+        .join(InboundMessage, InboundMessage.id == OutboundMessage.in_reply_to)
+        .where(InboundMessage.message_sid == message_sid, OutboundMessage.status != "skipped")
+        .order_by(OutboundMessage.position)
+    ).all()
+    return [Reply(row.id, row.body or "") for row in rows]
+
+
+def _alarm_without_number(parts: Parts, session: Session, form: TextForm, inbound_id: uuid.UUID) -> None:
+    """A sender that cannot be answered (short code, name): nothing to reply to, but an alarm is an alarm."""
+    meaning = understand(form.body)
+    _note_meaning(session, inbound_id, meaning)
+    if meaning.tier in {"emergency", "urgent"}:
+        turn = respond(State(), meaning, channel="text", words=form.body, languages=parts.languages)
+        party = Party(
+            None, f"sms:{form.message_sid}", "text", form.message_sid, f"{form.sender}: {form.body}"
+        )
+        carry_out(parts, session, party, turn.effects)
+
+
+def _read(parts: Parts, session: Session, form: TextForm, number: PhoneNumber) -> _Reading:
+    now = parts.clock.now()
+    contact = contact_for(session, parts.keyring, number.e164, at=now)
+    conversation = locked_conversation(session, contact)
+    last = conversation.last_inbound_at
+    state = State.from_json(conversation.state) if conversation.state else State(language=contact.language)
+    if _reminder_since(session, contact, last, now) is not None:
+        state = reminded(state)
+    previous = _text_before(session, contact, form.message_sid, now)
+    meaning = understand(form.body, language=contact.language, place=state.place, previous=previous)
+    idle = (now - last).total_seconds() if last else None
+    conversation.last_inbound_at = now
+    return _Reading(form, number, contact, conversation, state, idle, meaning, _carrier_keyword(form))
+
+
+def _carrier_keyword(form: TextForm) -> str:
+    if form.opt_out_type in {"STOP", "START", "HELP"}:
+        return form.opt_out_type.lower()
+    bare = form.body.strip().lower()
+    for name, words in (("stop", CARRIER_STOP), ("start", CARRIER_START), ("help", CARRIER_HELP)):
+        if bare in words:
+            return name
+    return ""
+
+
+def _reminder_since(
+    session: Session, contact: Contact, last: datetime | None, now: datetime
+) -> OutboundMessage | None:
+    """The reminder that this text may answer: the newest that went out after the patient's last text."""
+    since = max(last or contact.first_seen_at, now - REMINDER_ANSWERED_WITHIN)
+    return session.scalar(
+        sa.select(OutboundMessage)
+        .where(
+            OutboundMessage.contact_id == contact.id,
+            OutboundMessage.purpose == "reminder",
+            OutboundMessage.status.in_(("sending", "sent", "delivered", "unknown")),
+            OutboundMessage.sending_at > since,
+        )
+        .order_by(OutboundMessage.sending_at.desc())
+        .limit(1)
+    )
+
+
+def _text_before(session: Session, contact: Contact, message_sid: str, now: datetime) -> str | None:
+    before = session.scalar(
+        sa.select(InboundMessage)
+        .where(
+            InboundMessage.contact_id == contact.id,
+            InboundMessage.received_at > now - SPLIT,
+            InboundMessage.message_sid != message_sid,
+        )
+        .order_by(InboundMessage.received_at.desc())
+        .limit(1)
+    )
+    return before.body if before else None
+
+
+def _note_meaning(session: Session, inbound_id: uuid.UUID, meaning: Meaning) -> None:
+    why = json.dumps([[e.rule, e.words] for e in meaning.evidence], ensure_ascii=False)
+    session.execute(
+        sa.update(InboundMessage)
+        .where(InboundMessage.id == inbound_id)
+        .values(tier=meaning.tier, topic=meaning.topic, evidence=why)
+    )
+
+
+def _answer(parts: Parts, session: Session, reading: _Reading, inbound_id: uuid.UUID) -> list[Reply]:
+    party = Party(
+        reading.contact, reading.contact.number_hash, "text", reading.form.message_sid, reading.form.body
+    )
+    alarm = reading.meaning.tier in {"emergency", "urgent"}
+    if reading.keyword:
+        _follow_keyword(parts, session, party, reading.keyword)
+        if not alarm:
+            return []  # the carrier has answered; one answer is enough
+    turn = _turn(parts, reading)
+    done = carry_out(parts, session, party, turn.effects)
+    _note_reminder_answer(session, reading, turn)
+    turn, messages = worded(parts, turn, done, channel="text")
+    reading.conversation.state = turn.state.to_json()
+    reading.conversation.pending = bool(abandoned(turn.state, channel="text"))
+    quiet = _why_quiet(parts, session, reading, done, alarm=alarm)
+    return _write_replies(parts, session, reading.contact, inbound_id, messages, quiet)
+
+
+def _follow_keyword(parts: Parts, session: Session, party: Party, keyword: str) -> None:
+    if keyword == "stop":
+        end_messages(parts, session, party, "carrier", carrier_blocked=True)
+    elif keyword == "start":
+        begin_messages(parts, session, party, "carrier")
+
+
+def _turn(parts: Parts, reading: _Reading) -> Turn:
+    new = reading.idle is None
+    if reading.form.media and not reading.form.body.strip():
+        state = replace(reading.state, last=())
+        return Turn(state, (Say("welcome"), Say("no_pictures")) if new else (Say("no_pictures"),))
+    turn = respond(
+        reading.state,
+        reading.meaning,
+        channel="text",
+        new=new,
+        idle_seconds=reading.idle,
+        words=reading.form.body,
+        languages=parts.languages,
+    )
+    return replace(turn, say=(*turn.say, Say("no_pictures"))) if reading.form.media else turn
+
+
+def _note_reminder_answer(session: Session, reading: _Reading, turn: Turn) -> None:
+    answer = next((e.answer for e in turn.effects if isinstance(e, AnswerReminder)), None)
+    if answer is None:
+        return
+    reminder = session.scalar(
+        sa.select(OutboundMessage.id)
+        .where(OutboundMessage.contact_id == reading.contact.id, OutboundMessage.purpose == "reminder")
+        .where(OutboundMessage.sending_at.is_not(None))
+        .order_by(OutboundMessage.sending_at.desc())
+        .limit(1)
+    )
+    session.execute(sa.update(OutboundMessage).where(OutboundMessage.id == reminder).values(answer=answer))
+
+
+def _why_quiet(parts: Parts, session: Session, reading: _Reading, done: Done, *, alarm: bool) -> str:
+    """Why a reply is not sent although it is recorded; empty if it is sent. An alarm is always answered."""
+    if alarm:
+        return ""
+    if not reading.number.can_reply:
+        return f"{reading.number.kind} number"
+    ledger = consent.state_of(session, reading.contact.number_hash)
+    if ledger is not None and ledger.status == "opted_out" and ledger.carrier_blocked:
+        return "the carrier blocks this number"
+    if done.opt_out_known:
+        return "opt-out was confirmed before"
+    since = parts.clock.now() - timedelta(minutes=10)
+    lately = session.scalar(
+        sa.select(sa.func.count()).where(
+            InboundMessage.contact_id == reading.contact.id, InboundMessage.received_at > since
+        )
+    )
+    return "too many texts in ten minutes" if (lately or 0) > parts.settings.replies_per_ten_minutes else ""
+
+
+def _write_replies(
+    parts: Parts,
+    session: Session,
+    contact: Contact,
+    inbound_id: uuid.UUID,
+    texts: Sequence[Message],
+    quiet: str,
+) -> list[Reply]:
+    now = parts.clock.now()
+    status = "skipped" if quiet else "sending"
+    rows = [
+        {
+            "id": uuid.uuid4(),
+            "contact_id": contact.id,
+            "number_hash": contact.number_hash,
+            "purpose": "reply",
+            "priority": PRIORITY["reply"],
+            "content_id": text.versions,
+            "content_version": "",
+            "language": text.language,
+            "body": text.text,
+            "send_after": now,
+            "status": status,
+            "reason": quiet,
+            "in_reply_to": inbound_id,
+            "position": position,
+            "created_at": now,
+            "sending_at": None if quiet else now,
+            "lease_until": None if quiet else now + REPORT_WITHIN,
+            "attempts": 0 if quiet else 1,
+        }
+        for position, text in enumerate(texts)
+    ]
+    if not rows:
+        return []
+    session.execute(sa.insert(OutboundMessage), rows)
+    ids = [uuid.UUID(str(row["id"])) for row in rows]
+    MOVES.note(session, ids, status, at=now, cause=quiet or "answered in the webhook")
+    return [] if quiet else [Reply(i, text.text) for i, text in zip(ids, texts, strict=True)]

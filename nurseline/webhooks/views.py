@@ -1,0 +1,68 @@
+"""The addresses that the carrier calls: /sms, /voice, /voice/step/N, /voice/status, /status."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+
+from nurseline.carrier import twiml
+from nurseline.messaging.reports import Report, apply_report
+from nurseline.parts import current_parts
+from nurseline.webhooks.calls import answer_call, end_call
+from nurseline.webhooks.forms import read_call, read_call_end, read_status, read_text
+from nurseline.webhooks.guard import EMPTY, webhook
+from nurseline.webhooks.last_resort import call_document, text_document
+from nurseline.webhooks.reception import receive_text
+
+blueprint = Blueprint("webhooks", __name__)
+
+
+@blueprint.post("/sms")
+@webhook(text_document)
+def sms() -> str:
+    """A text came in."""
+    parts = current_parts()
+    replies = receive_text(parts, read_text(request.form))
+    callback = f"{parts.settings.public_base_url}/status?ref="
+    return twiml.messages([twiml.Reply(reply.body, f"{callback}{reply.id}") for reply in replies])
+
+
+@blueprint.post("/voice")
+@webhook(call_document)
+def voice() -> str:
+    """A call begins."""
+    return answer_call(current_parts(), read_call(request.form), 0)
+
+
+@blueprint.post("/voice/step/<int(max=1000):step>")
+@webhook(call_document)
+def voice_step(step: int) -> str:
+    """A caller pressed keys, spoke, or was silent."""
+    return answer_call(current_parts(), read_call(request.form), step)
+
+
+@blueprint.post("/voice/status")
+@webhook(None)
+def voice_status() -> str:
+    """A call ended."""
+    end_call(current_parts(), read_call_end(request.form))
+    return EMPTY
+
+
+@blueprint.post("/status")
+@webhook(None)
+def status() -> str:
+    """A message of ours moved on."""
+    form = read_status(request.form, request.args.get("ref", ""))
+    parts = current_parts()
+    report = Report(form.message_sid, form.status, parts.clock.now(), form.reference, form.error_code)
+    with parts.db.begin() as session:
+        apply_report(session, report)
+    return EMPTY
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """Whether this process can reach its database."""
+    with current_parts().db.begin() as session:
+        session.connection()
+    return jsonify(status="ok")
