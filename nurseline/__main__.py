@@ -1,5 +1,5 @@
 """``python -m nurseline``."""
 
-from nurseline.cli import main
+from nurseline.commands import main
 
 main()

@@ -187,3 +187,16 @@ def load_settings(**overrides: Any) -> Settings:
             text = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{name}: {text}" if name else text)
         raise SettingsError("\n".join(lines)) from None
+
+
+class _DatabaseOnly(BaseSettings):
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+    database_url: str
+
+
+def load_database_url() -> str:
+    """DATABASE_URL alone, for what needs nothing else. Raises SettingsError if it is missing."""
+    try:
+        return _DatabaseOnly().database_url
+    except ValidationError:
+        raise SettingsError("DATABASE_URL: is needed") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -37,3 +38,21 @@ US_ZONES = (
     "Pacific/Guam",
     "Pacific/Pago_Pago",
 )
+
+
+class LocalTimeError(ValueError):
+    """A wall-clock time that the zone never shows, or shows twice."""
+
+
+def instant(local: datetime, zone_: ZoneInfo) -> datetime:
+    """The UTC instant of a naive wall-clock time in ``zone_``.
+
+    Raises LocalTimeError in the hour that the change to summer time leaves out. Of an hour that comes
+    twice in autumn the first is meant, so that nothing is planned later than the clock says.
+    """
+    if local.tzinfo is not None:
+        raise LocalTimeError("is an instant already, not a time on a clock")
+    there = local.replace(tzinfo=zone_, fold=0).astimezone(UTC)
+    if there.astimezone(zone_).replace(tzinfo=None) != local:
+        raise LocalTimeError("does not exist on that day: the clocks go forward over it")
+    return there

@@ -7,9 +7,9 @@ import sys
 
 import click
 
-from nurseline.aftercare.commands import enrol
 from nurseline.app import build
-from nurseline.config import SettingsError, load_settings
+from nurseline.commands.enrol import enrol
+from nurseline.config import SettingsError, load_database_url, load_settings
 from nurseline.content.commands import content
 from nurseline.crypto import new_key
 from nurseline.db import upgrade
@@ -44,14 +44,12 @@ def db() -> None:
 
 
 @db.command("upgrade")
-@click.pass_obj
-def db_upgrade(_build: object) -> None:
-    """Bring the schema up to date. Safe to repeat, and from several hosts at once."""
+def db_upgrade() -> None:
+    """Bring the schema up to date. Needs only DATABASE_URL; safe to repeat and from several hosts."""
     try:
-        settings = load_settings()
+        upgrade(load_database_url())
     except SettingsError as error:
-        raise click.ClickException(f"settings: {'; '.join(str(error).splitlines())}") from error
-    upgrade(settings.database_url)
+        raise click.ClickException(f"settings: {error}") from error
     click.echo("schema is up to date")
 
 
