@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from nurseline.consent import service as consent
-from nurseline.dialogue import AnswerReminder, Message, Say, State, Turn, abandoned, reminded, respond
+from nurseline.dialogue import AnswerReminder, Message, RequestCallback, Say, State, Turn, abandoned, reminded, respond
 from nurseline.language import Meaning, understand
 from nurseline.messaging.contacts import contact_for, locked_conversation
 from nurseline.messaging.models import Contact, Conversation, InboundMessage, OutboundMessage
@@ -157,6 +157,7 @@ def _reminder_since(
 
 
 def _text_before(session: Session, contact: Contact, message_sid: str, now: datetime) -> str | None:
+    """The text that this one may be the second half of. An emergency was answered by itself already."""
     before = session.scalar(
         sa.select(InboundMessage)
         .where(
@@ -167,7 +168,7 @@ def _text_before(session: Session, contact: Contact, message_sid: str, now: date
         .order_by(InboundMessage.received_at.desc())
         .limit(1)
     )
-    return before.body if before else None
+    return before.body if before and before.tier != "emergency" else None
 
 
 def _note_meaning(session: Session, inbound_id: uuid.UUID, meaning: Meaning) -> None:
@@ -189,6 +190,9 @@ def _answer(parts: Parts, session: Session, reading: _Reading, inbound_id: uuid.
         if not alarm:
             return []  # the carrier has answered; one answer is enough
     turn = _turn(parts, reading)
+    if reading.number.kind == "foreign" and not turn.effects:
+        # Not answered, since auto-replies abroad are what toll fraud lives on; but a person may look.
+        turn = replace(turn, effects=(RequestCallback("admin"),))
     done = carry_out(parts, session, party, turn.effects)
     _note_reminder_answer(session, reading, turn)
     turn, messages = worded(parts, turn, done, channel="text")
