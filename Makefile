@@ -10,6 +10,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
+# `make clean` works without an environment, too.
+ANY = $(if $(wildcard $(PY)),$(PY),$(PYTHON))
 ARGS ?=
 
 # A stamp is named after what it depends on, so that only a change of content makes anything anew.
@@ -27,7 +29,7 @@ run: $(RUN)
 	@exec $(PY) -m nurseline.local run $(if $(PORT),--port $(PORT)) $(if $(PHONE_PORT),--phone-port $(PHONE_PORT))
 
 stop:
-	@$(PYTHON) -m nurseline.local stop
+	@$(ANY) -m nurseline.local stop
 
 test: $(DEV)
 	@$(PY) -m tests.support.chromium
@@ -39,7 +41,7 @@ check: $(DEV)
 	$(VENV)/bin/lint-imports
 
 clean:
-	@$(PYTHON) -m nurseline.local clean
+	@$(ANY) -m nurseline.local.clean
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results
 	@find nurseline workers tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 

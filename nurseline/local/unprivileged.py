@@ -56,11 +56,9 @@ def _attempts(programs: Path, home: Path) -> list[Callable[[], Way]]:
     def as_nobody_elsewhere() -> Way:
         folder = elsewhere(home)
         _own(folder / "postgres", NOBODY)
-        if not (folder / "programs").is_dir():
-            shutil.copytree(programs.parent, folder / "copying", dirs_exist_ok=True, symlinks=True)
-            (folder / "copying").rename(folder / "programs")
         (home.parent / MOVED).write_text(f"{folder}\n", encoding="utf-8")
-        return Way(str(NOBODY), folder / "programs" / programs.name, folder / "postgres")
+        home.parent.chmod(0o700)
+        return Way(str(NOBODY), _copy(programs, folder / "programs"), folder / "postgres")
 
     ways = [in_namespace, as_nobody_here, as_nobody_elsewhere]
     # Data that lives elsewhere stays there: an empty database here would look like a loss.
@@ -76,6 +74,19 @@ def elsewhere(home: Path) -> Path:
         raise LocalError(message)
     folder.chmod(0o711)
     return folder
+
+
+def _copy(programs: Path, to: Path) -> Path:
+    """Copy the wheel's package and the libraries beside it; return the folder of the copied programs."""
+    package = programs.parents[1]
+    if not to.is_dir():
+        fresh = to.with_name("copying")
+        shutil.rmtree(fresh, ignore_errors=True)
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            if part.is_dir():
+                shutil.copytree(part, fresh / part.name, symlinks=True)
+        fresh.rename(to)
+    return to / programs.relative_to(package.parent)
 
 
 def moved_folder(state: Path) -> Path | None:
@@ -98,8 +109,8 @@ def _own(home: Path, user: int) -> None:
 
 
 def _works(way: Way) -> bool:
-    script = 'test -w "$1" && cd "$1" && exec "$2" --version'
-    command: list[str | Path] = ["/bin/sh", "-c", script, "sh", way.home, way.programs / "postgres"]
+    script = 'test -w "$1" && cd "$1" && "$2/initdb" --version && exec "$2/postgres" --version'
+    command: list[str | Path] = ["/bin/sh", "-c", script, "sh", way.home, way.programs]
     tied = launch_command(command, way=way.word)
     done = subprocess.run(tied, capture_output=True, check=False, cwd="/", stdin=subprocess.DEVNULL)
     return done.returncode == 0
