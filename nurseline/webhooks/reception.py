@@ -13,7 +13,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from nurseline.consent import service as consent
-from nurseline.dialogue import AnswerReminder, Message, RequestCallback, Say, State, Turn, abandoned, reminded, respond
+from nurseline.dialogue import (
+    AnswerReminder,
+    Message,
+    RequestCallback,
+    Say,
+    State,
+    Turn,
+    abandoned,
+    reminded,
+    respond,
+)
 from nurseline.language import Meaning, understand
 from nurseline.messaging.contacts import contact_for, locked_conversation
 from nurseline.messaging.models import Contact, Conversation, InboundMessage, OutboundMessage
