@@ -15,7 +15,8 @@ from nurseline.transitions import Transitions
 
 PRIORITY = {"alert": 0, "confirmation": 1, "reply": 1, "staff": 1, "reminder": 5}
 ANSWERS = frozenset({"reply", "alert", "confirmation", "staff"})  # go at any hour, without the ledger's leave
-LEASE = timedelta(seconds=90)  # far above one request's time limits
+CLAIM_LEASE = timedelta(seconds=30)  # a claim that runs out is harmless: the row is simply claimed again
+SENDING_LEASE = timedelta(seconds=60)  # far above one request's time limits: after it the outcome is unknown
 
 MOVES = Transitions(
     OutboundMessage,
@@ -103,7 +104,7 @@ def claim_due(session: Session, *, now: datetime, limit: int) -> tuple[uuid.UUID
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    values = {"claim_token": token, "lease_until": now + LEASE}
+    values = {"claim_token": token, "lease_until": now + CLAIM_LEASE}
     moved = set(MOVES.move(session, due, "claimed", at=now, cause="due", values=values))
     return token, [i for i in due if i in moved]
 

@@ -24,7 +24,7 @@ from nurseline.consent import service as consent
 from nurseline.consent.hours import Span, next_allowed
 from nurseline.db import Database
 from nurseline.messaging.models import OutboundMessage
-from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, cancel_planned, claim_due
+from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, cancel_planned, claim_due
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
 from nurseline.zones import zone
 
@@ -106,7 +106,13 @@ class Sender:
         )
         # The ledger is asked in the same statement that lets the message go, so a STOP just before it wins.
         allowed = [mine] if row.purpose in ANSWERS else [mine, consent.opted_in(OutboundMessage.number_hash)]
-        values = {"body": text, "content_version": version, "sending_at": now, "attempts": row.attempts + 1}
+        values = {
+            "body": text,
+            "content_version": version,
+            "sending_at": now,
+            "lease_until": now + SENDING_LEASE,
+            "attempts": row.attempts + 1,
+        }
         if not MOVES.move(
             session, [row.id], "sending", at=now, cause="request", only_if=allowed, values=values
         ):
