@@ -12,7 +12,6 @@ from nurseline.dialogue.state import (
     Effect,
     FlagReview,
     Reason,
-    RequestCallback,
     Say,
     SetLanguage,
     State,
@@ -140,20 +139,14 @@ def _language_of(
 
 
 def _after_idle(at: Heard) -> Turn:
-    """Back to the top, then read the message. Who had asked for a visit still gets the call."""
-    top = replace(at, state=State(language=at.state.language))
-    if at.state.place != "schedule_time":
-        return listen(top)
-    if at.meaning.daypart or (
-        at.meaning.topic == "unknown" and at.meaning.choice is None and at.words.strip()
-    ):
+    """Back to the top, then read the message. A late answer to "what time of day?" still counts.
+
+    The request of somebody who never answered is raised by the caller (see `abandoned`), not here.
+    """
+    late_answer = at.meaning.daypart and at.meaning.choice is None and at.meaning.topic == "unknown"
+    if at.state.place == "schedule_time" and late_answer:
         return request(at, "schedule", best_time=at.words or at.meaning.daypart)
-    taken = request(top, "schedule")
-    turn = listen(top)
-    asked = any(isinstance(effect, RequestCallback) for effect in turn.effects)
-    if asked or turn.state.place == "schedule_time":
-        return turn
-    return replace(turn, say=(*taken.say, *turn.say), effects=(*taken.effects, *turn.effects))
+    return listen(replace(at, state=State(language=at.state.language)))
 
 
 def _welcomed(at: Heard, turn: Turn) -> Turn:

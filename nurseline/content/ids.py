@@ -1,0 +1,47 @@
+"""The entries that the rest of the house relies on."""
+
+from typing import Final
+
+REMINDERS: Final = frozenset({"reminder.day1", "reminder.day3", "reminder.week1"})
+"""The aftercare messages after 24 hours, 72 hours and one week."""
+
+WITHOUT_LIMIT: Final = frozenset({"consent.wording"})
+"""Read out or shown by staff, never texted."""
+
+TELL_THE_RULES: Final = REMINDERS | {
+    "welcome",
+    "help",
+    "optin.confirmed",
+    "optout.confirmed",
+    "consent.wording",
+}
+"""Entries that must tell about STOP, START or HELP."""
+
+_ANSWERS: Final = (
+    "answer.what answer.conditions answer.expect answer.recovery answer.onset answer.duration "
+    "answer.risks answer.suitability"
+)
+_MENUS: Final = (
+    "menu menu.aftercare menu.about followup followup.more followup.symptoms offer_second thanks "
+    "language.changed language.not_available"
+)
+_PERSON: Final = (
+    "schedule.ask_time schedule.done schedule.already nurse.done nurse.already closed clinical "
+    "admin admin.address admin.done admin.already"
+)
+_REPAIR: Final = (
+    "not_understood unsure unsure_one offer_person offer_person.again no_pictures "
+    "failure.stored failure.unstored wrong_number"
+)
+_SAFETY: Final = "emergency emergency.both crisis urgent"
+_REMINDER_REPLIES: Final = "reminder.well reminder.question reminder.worse reminder.unclear"
+_VOICE: Final = (
+    "voice.emergency_first voice.greeting voice.language voice.menu voice.menu.aftercare voice.menu.about "
+    "voice.followup voice.followup.symptoms voice.anything_else voice.silence.1 voice.silence.2 "
+    "voice.silence.3 voice.callback_recorded voice.ask_number voice.number_bad voice.number_confirm "
+    "voice.no_number voice.urgent_first voice.goodbye"
+)
+
+REQUIRED_IDS: Final = TELL_THE_RULES.union(
+    *(group.split() for group in (_ANSWERS, _MENUS, _PERSON, _REPAIR, _SAFETY, _REMINDER_REPLIES, _VOICE))
+)
