@@ -13,6 +13,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from nurseline.devphone import control, rest
+
+# These add the paths of calls to the blueprints of `control` and `rest`.
+from nurseline.devphone import control_calls as _control_calls  # noqa: F401
+from nurseline.devphone import rest_calls as _rest_calls  # noqa: F401
 from nurseline.devphone.errors import RestError
 from nurseline.devphone.exchange import Exchange, exchange_of
 from nurseline.devphone.settings import HOST
@@ -32,8 +36,8 @@ def create_app(exchange: Exchange) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.before_request(_only_from_here)
     app.after_request(_guard)
-    app.register_blueprint(rest.blueprint)
-    app.register_blueprint(control.blueprint)
+    for blueprint in (rest.blueprint, control.blueprint):
+        app.register_blueprint(blueprint)
     app.add_url_rule("/", "page", _page)
     app.add_url_rule("/healthz", "healthz", _healthz)
     app.add_url_rule("/phone/media/<sid>", "media", _media)

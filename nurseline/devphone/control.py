@@ -108,10 +108,14 @@ def handsets() -> Response:
 def set_handset(number: str) -> Response:
     """How the handset behaves from now on; keys that are not given stay."""
     party = handset(number)
-    given = reading.body("delivery")
+    given = reading.body("delivery", "call", "pace")
     model = exchange().ledger.model(party)
     if "delivery" in given:
-        model["delivery"] = asdict(read_delivery(given["delivery"]))
+        model["delivery"] = asdict(read_delivery(given["delivery"], exchange().texting.default_delivery))
+    if "call" in given:
+        model["call"] = reading.answering(given["call"])
+    if "pace" in given:
+        model["pace"] = reading.pace(given["pace"])
     exchange().ledger.set_model(party, model)
     return jsonify(number=party, model=model)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from nurseline.devphone.background import Background
+from nurseline.devphone.calls import Calls
 from nurseline.devphone.faults import Faults
 from nurseline.devphone.ledger import Ledger
 from nurseline.devphone.settings import HOST, Settings
@@ -23,7 +24,19 @@ class Exchange:
         self.background = Background()
         self.webhooks = Webhooks(settings.auth_token, self.ledger)
         self.texting = Texting(
-            settings, self.ledger, self.background, self.webhooks, self.faults, self.address
+            settings,
+            ledger=self.ledger,
+            background=self.background,
+            webhooks=self.webhooks,
+            faults=self.faults,
+            address=self.address,
+        )
+        self.calls = Calls(
+            settings,
+            ledger=self.ledger,
+            background=self.background,
+            webhooks=self.webhooks,
+            address=self.address,
         )
 
     def address(self) -> str:
@@ -31,6 +44,7 @@ class Exchange:
         return f"http://{HOST}:{self.port}"
 
     def start(self) -> None:
+        self.calls.forget_unfinished()
         self.texting.resume()
 
     def stop(self) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+from typing import Any, cast
 
 from flask import request
 
+from nurseline.devphone.call import Pace
 from nurseline.devphone.errors import BadInput
 from nurseline.devphone.texting import Picture
 
@@ -57,6 +58,24 @@ def flag(given: Any, name: str) -> bool:
     if not isinstance(given, bool):
         raise BadInput(f"{name} must be true or false.")
     return given
+
+
+def pace(given: Any) -> Pace:
+    if given not in ("hand", "real"):
+        raise BadInput("pace must be hand or real.")
+    return cast(Pace, given)
+
+
+def answering(given: Any) -> dict[str, Any]:
+    """What a handset does when it is called: {"answer": ask, human, machine, busy, no-answer, failed; "after": s}."""
+    if not isinstance(given, dict) or set(given) - {"answer", "after"}:
+        raise BadInput("call must be an object with answer and after.")
+    what, after = given.get("answer", "ask"), given.get("after", 0.5)
+    if what not in ("ask", "human", "machine", "busy", "no-answer", "failed"):
+        raise BadInput("answer must be ask, human, machine, busy, no-answer or failed.")
+    if isinstance(after, bool) or not isinstance(after, int | float) or not 0 <= after <= 600:
+        raise BadInput("after must be seconds from 0 to 600.")
+    return {"answer": what, "after": after}
 
 
 def since(name: str = "since") -> int:

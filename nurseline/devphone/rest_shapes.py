@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 
 from nurseline.devphone import codes
 from nurseline.devphone.message_store import Message
+from nurseline.devphone.numbers import formatted
 
 ROOT = "/2010-04-01/Accounts"
 MOST_PER_PAGE = 1000
@@ -45,6 +47,75 @@ def message(found: Message, account: str, *, created: bool = False) -> dict[str,
         "status": found.status,
         "subresource_uris": subresources,
         "to": found.recipient,
+        "uri": f"{uri}.json",
+    }
+
+
+_OF_CALLS = (
+    "notifications", "recordings", "payments", "events", "siprec", "streams", "transcriptions",
+    "user_defined_message_subscriptions", "user_defined_messages",
+)  # fmt: skip
+
+
+def call(row: Mapping[str, Any], account: str, number_sid: str) -> dict[str, Any]:
+    uri = f"{ROOT}/{account}/Calls/{row['sid']}"
+    ended = row["ended"] is not None
+    return {
+        "account_sid": account,
+        "answered_by": row["answered_by"],
+        "api_version": "2010-04-01",
+        "caller_name": None,
+        "date_created": date(row["created"]),
+        "date_updated": date(row["updated"]),
+        "direction": row["direction"],
+        "duration": str(row["duration"] or 0) if ended else None,
+        "end_time": date(row["ended"]),
+        "forwarded_from": None,
+        "from": row["caller"],
+        "from_formatted": formatted(row["caller"]),
+        "group_sid": None,
+        "parent_call_sid": row["parent"],
+        "phone_number_sid": number_sid if row["direction"] != "outbound-dial" else None,
+        "price": None,
+        "price_unit": "USD",
+        "queue_time": "0",
+        "sid": row["sid"],
+        "start_time": date(row["started"]),
+        "status": row["status"],
+        "subresource_uris": {
+            name: f"{uri}/{''.join(part.title() for part in name.split('_'))}.json" for name in _OF_CALLS
+        },
+        "to": row["callee"],
+        "to_formatted": formatted(row["callee"]),
+        "trunk_sid": None,
+        "uri": f"{uri}.json",
+    }
+
+
+def recording(row: Mapping[str, Any], account: str) -> dict[str, Any]:
+    uri = f"{ROOT}/{account}/Recordings/{row['sid']}"
+    return {
+        "account_sid": account,
+        "api_version": "2010-04-01",
+        "call_sid": row["call"],
+        "channels": 1,
+        "conference_sid": None,
+        "date_created": date(row["created"]),
+        "date_updated": date(row["created"]),
+        "duration": str(row["duration"]),
+        "encryption_details": None,
+        "error_code": None,
+        "media_url": uri,
+        "price": None,
+        "price_unit": "USD",
+        "sid": row["sid"],
+        "source": "RecordVerb",
+        "start_time": date(row["created"]),
+        "status": "completed",
+        "subresource_uris": {
+            "add_on_results": f"{uri}/AddOnResults.json",
+            "transcriptions": f"{uri}/Transcriptions.json",
+        },
         "uri": f"{uri}.json",
     }
 

@@ -34,6 +34,7 @@ class Texting:
     def __init__(
         self,
         settings: Settings,
+        *,
         ledger: Ledger,
         background: Background,
         webhooks: Webhooks,
