@@ -195,3 +195,14 @@ def test_stop_ends_a_running_one_and_clean_waits_for_that(start_run: Starter) ->
     assert run.child.wait(5) == 143
     assert local_command("nurseline.local.clean", state=run.state).returncode == 0
     assert not run.state.exists()
+
+
+def test_a_stop_that_comes_before_all_have_started_is_not_lost() -> None:
+    script = (
+        "from nurseline.local.services import Services; services = Services();"
+        "services.add_process('sleeper', 'exec sleep 600'); services.terminate(); services.loop()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=20, check=True
+    )
+    assert "sending SIGTERM to sleeper" in done.stdout

@@ -2,18 +2,16 @@
 
 import itertools
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
+from nurseline.db import upgrade
 from nurseline.local import ports, state
 from nurseline.local.postgres import Postgres
 from nurseline.local.redis import Redis
-from tests.support.processes import basic_environment
 
 PASSWORD = "only-for-tests"  # noqa: S105, RUF100
 OUTER_NAMES = {"DATABASE_URL", "REDIS_URL", "PUBLIC_BASE_URL", "SECRET_KEY", "PORT", "PHONE_PORT"}
@@ -59,17 +57,7 @@ def migrated_template(postgres_server: Postgres) -> str:
     """The name of a database with every table and no rows; copy it, do not connect to it."""
     name = "migrated"
     postgres_server.create(name)
-    environment = {**basic_environment(), "DATABASE_URL": postgres_server.url(name)}
-    done = subprocess.run(
-        [sys.executable, "-m", "nurseline", "db", "upgrade"],
-        env=environment,
-        cwd=state.PROJECT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"`python -m nurseline db upgrade` failed:\n{done.stdout}{done.stderr}"
+    upgrade(postgres_server.url(name))
     return name
 
 
