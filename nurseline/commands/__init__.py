@@ -13,7 +13,6 @@ from nurseline.config import SettingsError, load_database_url, load_settings
 from nurseline.content.commands import content
 from nurseline.crypto import new_key
 from nurseline.db import upgrade
-from nurseline.language.commands import evaluate, explain
 from nurseline.local.state import read_env
 from nurseline.logs import configure_logging
 from nurseline.parts import Parts
@@ -59,7 +58,7 @@ def new_key_command() -> None:
     click.echo(new_key())
 
 
-for command in (content, staff, enrol, explain, evaluate):
+for command in (content, staff, enrol):
     cli.add_command(command)
 
 

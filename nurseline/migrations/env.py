@@ -5,9 +5,19 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import context
 
+from nurseline.db import Encrypted, UtcDateTime
 from nurseline.tables import Base
 
 ONE_AT_A_TIME = 7_245_101  # any constant: the advisory lock that all hosts agree on
+
+
+def plain_type(kind: str, item: object, _context: object) -> str | bool:
+    """Write our own column types as what the database knows, so that old migrations need no code of ours."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, Encrypted):
+        return "sa.LargeBinary()"
+    return False
 
 
 def run() -> None:
@@ -16,7 +26,9 @@ def run() -> None:
         connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": ONE_AT_A_TIME})
         connection.execute(sa.text("SET lock_timeout = '4s'"))
         connection.commit()
-        context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
+        context.configure(
+            connection=connection, target_metadata=Base.metadata, compare_type=True, render_item=plain_type
+        )
         with context.begin_transaction():
             context.run_migrations()
     engine.dispose()
