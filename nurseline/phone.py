@@ -39,6 +39,7 @@ _TOLL_FREE = frozenset(
     }
 )
 _SHORT_CODE = re.compile(r"\d{3,8}")
+_NORTH_AMERICAN = re.compile(r"\+1[2-9]\d{2}[2-9]\d{6}")
 _LONGEST = 40
 
 
@@ -85,14 +86,25 @@ def parse(raw: str, *, regions: frozenset[str] = frozenset({"US"})) -> PhoneNumb
 
 def _classified(number: phonenumbers.PhoneNumber, regions: frozenset[str]) -> PhoneNumber:
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    region = phonenumbers.region_code_for_number(number) or ""
     if not phonenumbers.is_valid_number(number):
-        # 555 numbers are not assigned to people; trials and the carrier's tests use them.
-        fiction = e164.startswith("+1") and e164[5:8] == "555"
-        return PhoneNumber(e164, "US", "person") if fiction else PhoneNumber("", "", "invalid")
+        # A prefix that is newer than the library, or 555: a patient may have it, so it is a number all the same.
+        if not _NORTH_AMERICAN.fullmatch(e164):
+            return PhoneNumber("", "", "invalid")
+        region = _north_american_region(str(number.national_number))
+        return PhoneNumber(e164, region, "person" if region in regions else "foreign")
+    region = phonenumbers.region_code_for_number(number) or ""
     if phonenumbers.number_type(number) in _TOLL_FREE:
         return PhoneNumber(e164, region, "toll_free")
     return PhoneNumber(e164, region, "person" if region in regions else "foreign")
+
+
+def _north_american_region(digits: str) -> str:
+    """The region whose area codes ``digits`` begin with; US where no other claims them."""
+    for region in phonenumbers.region_codes_for_country_code(1):
+        known = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        if known is not None and known.leading_digits and re.match(known.leading_digits, digits):
+            return str(region)
+    return "US"
 
 
 def national(e164: str) -> str:

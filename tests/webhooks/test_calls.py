@@ -1,0 +1,131 @@
+"""What a call hears and leads to."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from nurseline.callbacks.models import CallbackItem
+from nurseline.callbacks.service import queue
+from nurseline.messaging.models import Call, CallStep
+from tests.webhooks.conftest import Carrier, heard, new_sid
+
+
+def items(carrier: Carrier) -> list[CallbackItem]:
+    with carrier.parts.db.begin() as session:
+        return list(queue(session))
+
+
+def test_the_emergency_sentence_is_the_first_thing_heard(carrier: Carrier) -> None:
+    said = heard(carrier.call(new_sid("CA"), 0))
+    assert said.startswith("If this is an emergency, hang up and call nine one one")
+    assert "espa" not in said, "no second language is signed"
+
+
+def test_the_menu_is_walked_by_keys(carrier: Carrier) -> None:
+    sid = new_sid("CA")
+    assert "press 2" in heard(carrier.call(sid, 0))
+    assert "bruise" in heard(carrier.call(sid, 1, Digits="2"))
+    assert "For side effects, press 2" in heard(carrier.call(sid, 2, Digits="#"))
+    assert "What time of day" in heard(carrier.call(sid, 3, Digits="4"))
+    assert "We will call you" in heard(carrier.call(sid, 4, Digits="2"))
+    assert [(item.reason, item.source) for item in items(carrier)] == [("schedule", "call")]
+
+
+def test_a_repeated_step_gets_the_same_document_and_does_nothing_twice(carrier: Carrier) -> None:
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    first = heard(carrier.call(sid, 1, Digits="0"))
+    assert heard(carrier.call(sid, 1, Digits="0")) == first
+    with ThreadPoolExecutor(6) as pool:
+        again = set(pool.map(lambda _: heard(carrier.call(sid, 1, Digits="0")), range(6)))
+    assert again == {first}
+    assert len(items(carrier)) == 1
+
+
+def test_star_repeats_and_zero_reaches_a_nurse(carrier: Carrier) -> None:
+    sid = new_sid("CA")
+    menu = heard(carrier.call(sid, 0))
+    assert menu.endswith(heard(carrier.call(sid, 1, Digits="*")))
+    assert "A nurse will call you" in heard(carrier.call(sid, 2, Digits="0"))
+
+
+def test_three_silences_record_a_callback_and_do_not_hang_up(carrier: Carrier) -> None:
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    for step in (1, 2):
+        document = carrier.call(sid, step)
+        assert document.find("Hangup") is None
+        assert document.find("Gather") is not None
+    document = carrier.call(sid, 3)
+    assert "A nurse will call you" in heard(document)
+    assert document.find("Hangup") is None
+    assert [item.reason for item in items(carrier)] == ["nurse"]
+
+
+def test_every_prompt_waits_at_least_ten_seconds_and_can_be_interrupted(carrier: Carrier) -> None:
+    gather = carrier.call(new_sid("CA"), 0).find("Gather")
+    assert gather is not None
+    assert int(gather.attrib["timeout"]) >= 10
+    assert gather.find("Say") is not None
+
+
+def test_a_caller_without_a_number_keys_one_in_for_the_callback(carrier: Carrier) -> None:
+    sid = new_sid("CA")
+    carrier.call(sid, 0, caller="anonymous")
+    assert "number" in heard(carrier.call(sid, 1, caller="anonymous", Digits="0"))
+    assert "2 0 2" in heard(carrier.call(sid, 2, caller="anonymous", Digits="2025550188")).replace(",", "")
+    carrier.call(sid, 3, caller="anonymous", Digits="1")
+    (item,) = items(carrier)
+    assert item.contact is not None
+    assert item.contact.number == "+12025550188"
+
+
+@pytest.mark.parametrize("keys", ["0", "123", "9" * 40, "**##", "0000000000"])
+def test_a_number_that_is_none_is_not_taken(carrier: Carrier, keys: str) -> None:
+    sid = new_sid("CA")
+    carrier.call(sid, 0, caller="anonymous")
+    carrier.call(sid, 1, caller="anonymous", Digits="0")
+    document = carrier.call(sid, 2, caller="anonymous", Digits=keys)
+    assert document.find("Gather") is not None
+    assert items(carrier) == []
+
+
+def test_hanging_up_in_the_middle_of_a_request_does_not_lose_it(carrier: Carrier) -> None:
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    carrier.call(sid, 1, Digits="4")
+    ended = {"CallSid": sid, "CallStatus": "completed", "CallDuration": "31"}
+    assert carrier.post("/voice/status", ended).status_code == 200
+    assert carrier.post("/voice/status", ended).status_code == 200
+    assert [item.reason for item in items(carrier)] == ["schedule"]
+    with carrier.parts.db.begin() as session:
+        call = session.scalars(sa.select(Call)).one()
+        assert (call.carrier_status, call.seconds) == ("completed", 31)
+
+
+def test_what_a_caller_heard_is_recorded_with_its_versions(carrier: Carrier) -> None:
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    carrier.call(sid, 1, Digits="2")
+    with carrier.parts.db.begin() as session:
+        steps = session.scalars(sa.select(CallStep).order_by(CallStep.step)).all()
+        assert [step.heard for step in steps] == ["", "2"]
+        assert "answer.risks:1" in steps[1].said
+
+
+@pytest.mark.parametrize("keys", ["", "7", "99", "ABC", "😀", "\x00", "1" * 1600])
+def test_any_key_gets_a_prompt_and_never_a_dead_end(carrier: Carrier, keys: str) -> None:
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    document = carrier.call(sid, 1, Digits=keys)
+    assert document.find("Gather") is not None
+
+
+def test_an_end_of_an_unknown_call_is_taken_calmly(carrier: Carrier) -> None:
+    assert (
+        carrier.post("/voice/status", {"CallSid": new_sid("CA"), "CallStatus": "completed"}).status_code
+        == 200
+    )
