@@ -1,0 +1,66 @@
+// The message thread of the handset.
+
+import { element, stay } from "/static/api.js";
+
+const list = document.getElementById("thread");
+const shown = new Map();
+
+const STATES = {
+  received: "delivered to the line", accepted: "accepted", scheduled: "scheduled", queued: "queued",
+  sending: "sending", sent: "sent", delivered: "delivered", undelivered: "not delivered", failed: "failed",
+  canceled: "canceled",
+};
+
+export function clearThread() {
+  shown.clear();
+  list.replaceChildren(element("li", "empty", "No messages yet. Say hello."));
+}
+
+export function showMessages(messages) {
+  if (!messages.length) return;
+  stay(list, () => {
+    list.querySelector(".empty")?.remove();
+    for (const message of messages) showMessage(message);
+  });
+}
+
+function showMessage(message) {
+  const bubble = draw(message);
+  const before = shown.get(message.sid);
+  if (before) before.replaceWith(bubble);
+  else list.append(bubble);
+  shown.set(message.sid, bubble);
+}
+
+function draw(message) {
+  const mine = message.direction === "inbound";
+  const lost = ["failed", "undelivered", "canceled"].includes(message.status);
+  const bubble = element("li", `bubble${mine ? " mine" : ""}${lost ? " lost" : ""}`);
+  bubble.dataset.sid = message.sid;
+  bubble.dataset.status = message.status;
+  for (const media of message.media) bubble.append(picture(media));
+  if (message.body || !message.media.length) {
+    bubble.append(element("p", message.body ? "words" : "words none", message.body || "(empty)"));
+  }
+  bubble.append(element("p", "meta", meta(message)));
+  return bubble;
+}
+
+function picture(media) {
+  if (!media.content_type?.startsWith("image/")) {
+    return element("p", "words none", `Attachment: ${media.content_type || media.url}`);
+  }
+  const image = element("img");
+  image.src = media.url;
+  image.alt = "Attached picture";
+  return image;
+}
+
+function meta(message) {
+  const time = new Date(message.at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const parts = [time, STATES[message.status] || message.status];
+  if (message.error_code) parts.push(`${message.error_code} ${message.error}`);
+  parts.push(message.segments === 1 ? "1 segment" : `${message.segments} segments`);
+  if (message.by_carrier) parts.push("from the carrier");
+  return parts.join(" · ");
+}
