@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -107,35 +108,31 @@ def look_up_unknown(sender: Sender, *, limit: int = 50) -> int:
                 OutboundMessage.sending_at < now - LOOK_AFTER,
                 OutboundMessage.sending_at > now - LOOK_UNTIL,
             )
-            .order_by(OutboundMessage.sending_at)
+            .order_by(sa.func.random())  # so that those nobody will find do not stand before the others
             .limit(limit)
         ).all()
         wanted = [(row.id, row.contact.number, row.body or "", row.sending_at or now) for row in rows]
     found = 0
     for message_id, to, body, since in wanted:
         try:
-            sid = sender.gateway.find(to=to, body=body, since=since)
+            sids = sender.gateway.find(to=to, body=body, since=since)
         except OSError:
             log.warning("lookup.unreachable")
             break
-        if sid is not None:
-            found += _settle(sender, message_id, sid)
+        if sids:
+            found += _settle(sender, message_id, sids)
     return found
 
 
-def _settle(sender: Sender, message_id: uuid.UUID, sid: str) -> int:
+def _settle(sender: Sender, message_id: uuid.UUID, sids: Sequence[str]) -> int:
+    """Give the message the first sid that is not another row's: the same words may go to a number twice."""
     with sender.db.begin() as session:
-        taken = session.scalar(sa.select(OutboundMessage.id).where(OutboundMessage.provider_sid == sid))
-        if taken is not None:
-            return 0  # the same words sent twice to one number: that sid is another row's
+        query = sa.select(OutboundMessage.provider_sid).where(OutboundMessage.provider_sid.in_(sids))
+        taken = set(session.scalars(query))
+        sid = next((sid for sid in sids if sid not in taken), None)
+        if sid is None:
+            return 0
         now = sender.clock.now()
-        return len(
-            MOVES.move(
-                session,
-                [message_id],
-                "sent",
-                at=now,
-                cause="found at the carrier",
-                values={"provider_sid": sid},
-            )
-        )
+        values = {"provider_sid": sid}
+        moved = MOVES.move(session, [message_id], "sent", at=now, cause="found at the carrier", values=values)
+        return len(moved)

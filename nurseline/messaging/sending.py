@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -41,8 +41,11 @@ class Gateway(Protocol):
     def send(self, *, to: str, body: str, reference: uuid.UUID) -> SendOutcome:
         """Ask once. Never raises for what the network or the carrier does."""
 
-    def find(self, *, to: str, body: str, since: datetime) -> str | None:
-        """Sid of a message that the carrier has from us, or None. Raises OSError if it cannot be asked."""
+    def find(self, *, to: str, body: str, since: datetime) -> Sequence[str]:
+        """Sids, oldest first, of messages with this body that the carrier got from us soon after ``since``.
+
+        Raises OSError if it cannot be asked.
+        """
 
 
 Words = Callable[[str, str], tuple[str, str]]  # (content id, language) -> (text, version)
