@@ -111,9 +111,8 @@ def _http_error(error: HTTPException) -> tuple[Response, int]:
 
 
 class _Handler(WSGIRequestHandler):
-    """Connections stay open for the SDK's pool, and requests are not logged: they hold numbers and texts."""
+    """Requests are not logged: they hold numbers and texts."""
 
-    protocol_version = "HTTP/1.1"
     timeout = 60
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:

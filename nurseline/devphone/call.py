@@ -67,6 +67,7 @@ class Call:
     callee: str
     pace: Pace = "hand"
     parent: str | None = None
+    hidden: str | None = None  # the handset that called without showing its number
     sid: str = field(default_factory=lambda: new_sid("CA"))
     seq: int = 0
     status: str = "queued"
@@ -88,7 +89,8 @@ class Call:
 
     @property
     def handset(self) -> str:
-        return self.caller if self.direction == "inbound" else self.callee
+        """The number of the handset that is in this call."""
+        return (self.hidden or self.caller) if self.direction == "inbound" else self.callee
 
     def clock(self) -> float:
         """Seconds since the call began; when the pace is by hand, what would have passed."""

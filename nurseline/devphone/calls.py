@@ -91,11 +91,12 @@ class Calls:
 
     # --- starting --------------------------------------------------------------------------------------------
 
-    def dial_line(self, caller: str, pace: Pace) -> Call:
-        """A handset calls the line."""
+    def dial_line(self, caller: str, pace: Pace, *, hidden: bool = False) -> Call:
+        """A handset calls the line, or hides its number while it does."""
         if e164(caller):
             self._ledger.add_handset(caller)
-        call = Call("inbound", caller, self._settings.number, pace, status="ringing")
+        shown = "anonymous" if hidden else caller
+        call = Call("inbound", shown, self._settings.number, pace, hidden=caller, status="ringing")
         if self.status_url:
             self._reports[call.sid] = Report(self.status_url)
         interpreter = Interpreter(call, self)
@@ -193,7 +194,7 @@ class Calls:
 
     def of_handset(self, number: str) -> list[Call]:
         """Calls of this handset that are known in full, newest last."""
-        return [call for call in list(self._calls.values()) if number in {call.caller, call.callee}]
+        return [call for call in list(self._calls.values()) if call.handset == number]
 
     def all(self) -> list[Call]:
         return list(self._calls.values())

@@ -79,11 +79,13 @@ def _after(call: Call, heard: int, status: int = 200) -> tuple[Response, int]:
 @blueprint.post("/calls")
 def start_call() -> tuple[Response, int]:
     """A handset calls the line. By hand (the default) no time passes until something is done."""
-    given = reading.body("from", "pace")
+    given = reading.body("from", "pace", "hidden")
     caller = calling_party(given.get("from"))
     if caller == exchange().settings.number:
         raise BadInput("That is the line's own number; choose another for the handset.")
-    return _after(exchange().calls.dial_line(caller, reading.pace(given.get("pace", "hand"))), 0, 201)
+    pace = reading.pace(given.get("pace", "hand"))
+    hidden = reading.flag(given.get("hidden", False), "hidden")
+    return _after(exchange().calls.dial_line(caller, pace, hidden=hidden), 0, 201)
 
 
 @blueprint.get("/calls")
@@ -91,8 +93,7 @@ def list_calls() -> Response:
     """Calls of this run, oldest first; ?handset=NUMBER and ?active=1 narrow them."""
     found = exchange().calls.all()
     if "handset" in request.args:
-        number = calling_party(request.args["handset"])
-        found = [call for call in found if number in {call.caller, call.callee}]
+        found = exchange().calls.of_handset(calling_party(request.args["handset"]))
     if request.args.get("active") == "1":
         found = [call for call in found if call.status not in FINAL]
     return jsonify(calls=[shown_call(call) for call in found])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 import socket
 from collections.abc import Callable, Mapping
@@ -89,6 +90,8 @@ def paging(arguments: Mapping[str, str]) -> tuple[int, int, int | None]:
         number, size = int(arguments.get("Page", "0")), int(arguments.get("PageSize", "50"))
     except ValueError:
         raise RestError(20001, "Page and PageSize must be numbers") from None
+    if number > 10**9:
+        raise RestError(20001, "Page is too large")
     if size > MOST_PER_PAGE:
         raise RestError(20007, "Page size too large")
     if number < 0 or size < 1:
@@ -96,7 +99,7 @@ def paging(arguments: Mapping[str, str]) -> tuple[int, int, int | None]:
     token = arguments.get("PageToken")
     if not token:
         return number, size, None
-    if not token.startswith("PA") or not token[2:].isdecimal():
+    if not re.fullmatch(r"PA[0-9]{1,15}", token, re.ASCII):
         raise RestError(21481, "Invalid PageToken")
     return number, size, int(token[2:])
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from nurseline.devphone.background import Background
 from nurseline.devphone.call import Call, Wait
 
+# Words and pauses in a row, when no time is kept: more than any document can ask for without a circle.
+MOST_PASSED = 3000
 _LOG = logging.getLogger(__name__)
 
 
@@ -152,10 +154,15 @@ class Runner:
     def _stop_at(self, wait: Wait) -> None:
         """Lets the time of this wait pass as the pace says."""
         call = self.call
+        passed = 0
         while wait.passes and (call.pace == "hand" or call.skipping) and not self._urgent():
             call.phase, call.wait = wait.phase, wait
             if call.pace == "hand":
                 call.pass_time(wait.seconds or 0.0)
+            passed += 1
+            if passed > MOST_PASSED:
+                call.add("error", "The line talks on and on without ever listening.")
+                raise HungUp("phone", "failed")
             wait = self._program.send(Elapsed())
         if not wait.passes:
             call.skipping = False

@@ -69,7 +69,7 @@ export async function dial(number) {
   byId("call-state").textContent = STATES.connecting;
   opened();
   try {
-    showCall(await ask("/calls", { from: number, pace: "real" }));
+    showCall(await ask("/calls", { from: number, pace: "real", hidden: byId("hide").checked }));
   } catch (error) {
     byId("call-error").textContent = error.message;
   }

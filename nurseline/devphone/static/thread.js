@@ -6,7 +6,7 @@ const list = document.getElementById("thread");
 const shown = new Map();
 
 const STATES = {
-  received: "delivered to the line", accepted: "accepted", scheduled: "scheduled", queued: "queued",
+  received: "delivered", accepted: "accepted", scheduled: "scheduled", queued: "queued",
   sending: "sending", sent: "sent", delivered: "delivered", undelivered: "not delivered", failed: "failed",
   canceled: "canceled",
 };
@@ -60,7 +60,7 @@ function meta(message) {
   const time = new Date(message.at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   const parts = [time, STATES[message.status] || message.status];
   if (message.error_code) parts.push(`${message.error_code} ${message.error}`);
-  parts.push(message.segments === 1 ? "1 segment" : `${message.segments} segments`);
+  parts.push(message.segments === 1 ? "1\u00a0segment" : `${message.segments}\u00a0segments`);
   if (message.by_carrier) parts.push("from the carrier");
   return parts.join(" · ");
 }
