@@ -3,21 +3,23 @@
 # make test    set up and run every test (ARGS="-k reminder" goes to pytest)
 # make check   ruff, mypy, the direction of imports
 # make clean   remove the state folder and caches; `make distclean` also the virtual environment
-# make lock    resolve requirements*.in anew, with hashes
+# make lock    resolve requirements*.in to pins with hashes (ARGS=--upgrade for newer versions)
 
 SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
+PIP := $(PY) -m pip --disable-pip-version-check --no-input -qq
 # `make clean` works without an environment, too.
 ANY = $(if $(wildcard $(PY)),$(PY),$(PYTHON))
 ARGS ?=
 
 # A stamp is named after what it depends on, so that only a change of content makes anything anew.
-MADE := $(VENV)/.made-$(shell echo "$(CURDIR)" | cksum | cut -d' ' -f1)
-RUN := $(VENV)/.run-$(shell cksum < requirements.txt | cut -d' ' -f1)
-DEV := $(VENV)/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
+# The folder is part of it: an environment does not work elsewhere.
+HERE := $(shell echo "$(CURDIR)" | cksum | cut -d' ' -f1)
+MADE := $(VENV)/.made-$(HERE)
+RUN := $(VENV)/.run-$(HERE)-$(shell cksum < requirements.txt | cut -d' ' -f1)
+DEV := $(VENV)/.dev-$(HERE)-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
 .PHONY: run test check stop clean distclean lock help
 .DEFAULT_GOAL := help
@@ -49,13 +51,13 @@ distclean: clean
 	@rm -rf $(VENV)
 
 lock: $(MADE)
-	@sh .ci/lock
+	@sh .ci/lock $(ARGS)
 
 # An environment that was made elsewhere (a moved folder) or by an older Python is made anew.
 $(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
-	@if ! $(VENV)/bin/pip --version >/dev/null 2>&1; then \
+	@if ! { head -3 $(VENV)/bin/pip | grep -qF "$(CURDIR)/$(VENV)/" && $(VENV)/bin/pip --version; } >/dev/null 2>&1; then \
 	  echo "making a virtual environment in $(VENV)"; \
 	  rm -rf $(VENV); \
 	  $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \

@@ -196,10 +196,10 @@ def _named_in(note: Path, data: Path) -> list[int]:
     """Return the process that postmaster.pid names, if its command line says that it serves this data."""
     try:
         pid = int(note.read_text(encoding="ascii").split()[0])
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError, IndexError):
         return []
-    return [pid] if str(data).encode() in words and Path(os.fsdecode(words[0])).name == "postgres" else []
+    command = processes.command_line(pid)
+    return [pid] if f"/postgres -D {data} " in command else []
 
 
 def _refuse_other_version(data: Path, folder: Path) -> None:

@@ -81,6 +81,17 @@ def with_working_folder(folder: Path, names: Iterable[str]) -> list[int]:
     return _matching(ours)
 
 
+def command_line(pid: int) -> str:
+    """Return the words of a process's command line, each followed by a blank; empty when there is none."""
+    if PROC.is_dir():
+        try:
+            return (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
+        except OSError:
+            return ""
+    listed = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
+    return listed.stdout.decode(errors="replace").strip() + " "
+
+
 def with_setting(name: str, value: str) -> list[int]:
     """Return the processes that were started with this environment variable (Linux; elsewhere none)."""
     entry = f"{name}={value}".encode()

@@ -15,6 +15,7 @@ from honcho.environ import parse_procfile
 
 from nurseline.local import ports, processes, ready, staff_account, state
 from nurseline.local.lock import RunLock
+from nurseline.local.parent import Make
 from nurseline.local.postgres import Postgres
 from nurseline.local.redis import Redis
 from nurseline.local.settings import line_settings, process_environment
@@ -50,6 +51,7 @@ class Line:
     options: Options
     folder: Path
     outer: Mapping[str, str]
+    make: Make
     servers: dict[str, Postgres | Redis] = field(default_factory=dict)
     services: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +59,7 @@ class Line:
 def run(options: Options, outer: Mapping[str, str] = os.environ) -> int:
     """Run the line until a signal comes or one of its processes ends; return the exit code."""
     folder = state.prepare(state.state_folder(outer))
-    line = Line(options, folder, outer)
+    line = Line(options, folder, outer, Make(outer))
     with RunLock(folder) as lock, _signals() as stopping:
         try:
             return _whole(line, lock)
@@ -217,7 +219,9 @@ def _watch(line: Line) -> int:
 
 
 def _gone(line: Line) -> str:
-    """Return what has ended of that which should be running."""
+    """Return what has ended of that which should run; a stop that only make was told is one for us too."""
+    if told := line.make.stopped_by():
+        raise StopRequestedError(told.name)
     if line.services is not None and line.services.poll() is not None:
         return "one of its processes"
     return next((name for name, server in line.servers.items() if server.ended()), "")

@@ -1,10 +1,11 @@
 """A run of the whole set-up with stand-ins for the line's processes, as small as they can be."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,6 +128,7 @@ def start_run(tmp_path: Path, pages: Path) -> Iterator[Starter]:
         extra: str = "",
         procfile: str = STAND_INS,
         env: dict[str, str] | None = None,
+        through: Sequence[str] = (),
     ) -> Run:
         file = tmp_path / f"Procfile-{len(started)}"
         file.write_text((procfile + extra).replace("{pages}", str(pages)))
@@ -142,9 +144,12 @@ def start_run(tmp_path: Path, pages: Path) -> Iterator[Starter]:
             "--procfile",
             str(file),
         ]
+        command += ["--port", str(port), "--phone-port", str(phone_port)]
+        if through:  # another program that is given the command, as make is
+            command = [*through, f"COMMAND={shlex.join(command)}"]
         with log.open("wb") as output:
             child = subprocess.Popen(
-                [*command, "--port", str(port), "--phone-port", str(phone_port)],
+                command,
                 env={**basic_environment(), "NURSELINE_STATE": str(state), **(env or {})},
                 cwd=PROJECT,
                 stdin=subprocess.DEVNULL,
@@ -159,3 +164,5 @@ def start_run(tmp_path: Path, pages: Path) -> Iterator[Starter]:
     for run in started:
         if run.child.poll() is None:
             run.end(signal.SIGTERM)
+        for pid in run.left():
+            os.kill(pid, signal.SIGKILL)

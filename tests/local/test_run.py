@@ -206,3 +206,15 @@ def test_a_stop_that_comes_before_all_have_started_is_not_lost() -> None:
         [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=20, check=True
     )
     assert "sending SIGTERM to sleeper" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_that_only_make_gets_stops_the_run_too(
+    tmp_path: Path, start_run: Starter, number: signal.Signals
+) -> None:
+    makefile = tmp_path / "Makefile"
+    makefile.write_text("run:\n\t@exec $(COMMAND)\n")
+    run = start_run(through=["make", "--no-print-directory", "-f", str(makefile), "run"]).ready()
+    run.child.send_signal(number)
+    run.child.wait(15)
+    wait_for(lambda: not run.left(), 15, "the end of everything")
