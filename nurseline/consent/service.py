@@ -51,18 +51,36 @@ def state_of(session: Session, number_hash: str) -> ConsentState | None:
 
 def opted_in(number_hash: InstrumentedAttribute[str] | str) -> ColumnElement[bool]:
     """SQL condition: this number has agreed to automated messages and not ended them."""
-    return sa.exists().where(ConsentState.number_hash == number_hash, ConsentState.status == "opted_in")
+    return sa.exists().where(
+        ConsentState.number_hash == number_hash,
+        ConsentState.status == "opted_in",
+        ConsentState.carrier_blocked.is_(False),
+    )
+
+
+def holds(session: Session, number_hash: str) -> bool:
+    """Whether the number agreed and has not ended it, with the ledger locked until the transaction ends."""
+    query = sa.select(ConsentState.status).where(ConsentState.number_hash == number_hash).with_for_update()
+    return session.scalar(query) == "opted_in"
 
 
 def opt_in(session: Session, record: Record) -> None:
-    """Record agreement. By staff it never overrides an opt-out: raises OptedOutError."""
+    """Record agreement. By staff it never overrides an opt-out: raises OptedOutError.
+
+    A block at the carrier ends only by the carrier's own keyword; other words of the patient do not lift it.
+    """
     state = insert(ConsentState).values(
         number_hash=record.number_hash, status="opted_in", carrier_blocked=False, since=record.at
     )
+    not_ended = sa.and_(ConsentState.status != "opted_out", ConsentState.carrier_blocked.is_(False))
     again = state.on_conflict_do_update(
         index_elements=[ConsentState.number_hash],
-        set_={"status": "opted_in", "carrier_blocked": False, "since": record.at},
-        where=sa.true() if record.method in {"text", "carrier"} else ConsentState.status != "opted_out",
+        set_={
+            "status": "opted_in",
+            "carrier_blocked": sa.false() if record.method == "carrier" else ConsentState.carrier_blocked,
+            "since": record.at,
+        },
+        where=sa.true() if record.method in {"text", "carrier"} else not_ended,
     ).returning(ConsentState.number_hash)
     if session.scalar(again) is None:
         stands = state_of(session, record.number_hash)

@@ -130,9 +130,11 @@ def take_back_stale(session: Session, *, now: datetime) -> tuple[int, int]:
     """After a worker died: claims whose lease ended return, sends that nobody finished become ``unknown``.
 
     Gives (returned, unknown). A send that may have reached the carrier is never put back into the plan.
+    Rows that somebody is changing at this moment are left for the next time, so nobody waits in a circle.
     """
     ended = (OutboundMessage.lease_until.is_not(None), OutboundMessage.lease_until < now)
-    ids = session.scalars(sa.select(OutboundMessage.id).where(*ended)).all()
+    query = sa.select(OutboundMessage.id).where(*ended).with_for_update(skip_locked=True)
+    ids = session.scalars(query).all()
     returned = MOVES.move(
         session,
         ids,
@@ -148,7 +150,7 @@ def take_back_stale(session: Session, *, now: datetime) -> tuple[int, int]:
         "unknown",
         at=now,
         cause="lease ended while sending",
-        values={"reason": "worker stopped while sending", **NO_CLAIM},
+        values={"reason": "no result in time", **NO_CLAIM},
         only_if=ended,
     )
     return len(returned), len(unknown)

@@ -68,7 +68,9 @@ def apply_report(session: Session, report: Report) -> bool:
     if to is None or message is None:
         log.warning("report.unmatched", status=report.status, known_status=to is not None)
         return False
-    values: dict[str, object] = {"provider_sid": report.provider_sid, **NO_CLAIM}
+    if report.error_code == OPTED_OUT:
+        learn_opt_out(session, message.number_hash, report.at)
+    values: dict[str, object] = {"provider_sid": report.provider_sid, "reason": "", **NO_CLAIM}
     if report.error_code is not None:
         values |= {"error_code": report.error_code, "reason": f"carrier error {report.error_code}"}
     moved = MOVES.move(
@@ -80,8 +82,6 @@ def apply_report(session: Session, report: Report) -> bool:
         actor="carrier",
         values=values,
     )
-    if report.error_code == OPTED_OUT:
-        learn_opt_out(session, message.number_hash, report.at)
     return bool(moved)
 
 
@@ -133,6 +133,6 @@ def _settle(sender: Sender, message_id: uuid.UUID, sids: Sequence[str]) -> int:
         if sid is None:
             return 0
         now = sender.clock.now()
-        values = {"provider_sid": sid}
+        values = {"provider_sid": sid, "reason": ""}
         moved = MOVES.move(session, [message_id], "sent", at=now, cause="found at the carrier", values=values)
         return len(moved)

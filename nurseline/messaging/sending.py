@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from nurseline.clock import Clock
@@ -30,7 +31,9 @@ from nurseline.zones import zone
 
 log = structlog.get_logger(__name__)
 
-ATTEMPTS = 12  # requests that surely never arrived, before a message is given up as failed
+# Requests that surely never arrived, before a message without a latest time is given up as failed. One with
+# a latest useful time is tried until then: an outage of an hour must not cost a reminder.
+ATTEMPTS = 12
 BACKOFF = timedelta(seconds=5)
 BACKOFF_LONGEST = timedelta(minutes=10)
 
@@ -49,6 +52,15 @@ class Gateway(Protocol):
 
 
 Words = Callable[[str, str], tuple[str, str]]  # (content id, language) -> (text, version)
+
+
+@dataclass(frozen=True, slots=True)
+class _Going:
+    """A message whose ``attempt`` was committed as ``sending``: the request may start."""
+
+    to: str
+    body: str
+    attempt: int
 
 
 @dataclass(frozen=True)
@@ -77,17 +89,35 @@ class Sender:
 
     def send_one(self, message_id: uuid.UUID, token: uuid.UUID) -> None:
         """Send one claimed message, if it may still go."""
-        with self.db.begin() as session:
-            go = self._prepare(session, message_id, token)
-        if go is None:
+        going = self._let_go(message_id, token)
+        if going is None:
             return
-        to, body = go
-        outcome = self.gateway.send(to=to, body=body, reference=message_id)
+        outcome = self.gateway.send(to=going.to, body=going.body, reference=message_id)
         with self.db.begin() as session:
-            self._record(session, message_id, token, outcome)
+            self._record(session, message_id, going.attempt, outcome)
         log.info("message.sent", message=str(message_id), outcome=type(outcome).__name__)
 
-    def _prepare(self, session: Session, message_id: uuid.UUID, token: uuid.UUID) -> tuple[str, str] | None:
+    def _let_go(self, message_id: uuid.UUID, token: uuid.UUID) -> _Going | None:
+        try:
+            with self.db.begin() as session:
+                return self._prepare(session, message_id, token)
+        except SQLAlchemyError:
+            raise  # the database is away: the claim runs out by itself
+        except Exception as error:
+            # No words for it, or a field that no key opens. It waits until somebody has put that right, and
+            # neither keeps others from going nor goes round and round.
+            log.error("message.not_prepared", message=str(message_id), error=type(error).__name__)
+            now = self.clock.now()
+            values = {"send_after": now + BACKOFF_LONGEST, "reason": "could not be prepared", **NO_CLAIM}
+            mine = [OutboundMessage.claim_token == token]
+            cause = f"could not be prepared: {type(error).__name__}"[:80]
+            with self.db.begin() as session:
+                MOVES.move(
+                    session, [message_id], "scheduled", at=now, cause=cause, only_if=mine, values=values
+                )
+            return None
+
+    def _prepare(self, session: Session, message_id: uuid.UUID, token: uuid.UUID) -> _Going | None:
         now = self.clock.now()
         row = session.get(OutboundMessage, message_id)
         if row is None or row.claim_token != token:
@@ -109,19 +139,21 @@ class Sender:
         )
         # The ledger is asked in the same statement that lets the message go, so a STOP just before it wins.
         allowed = [mine] if row.purpose in ANSWERS else [mine, consent.opted_in(OutboundMessage.number_hash)]
+        attempt = row.attempts + 1
         values = {
             "body": text,
             "content_version": version,
+            "reason": "",
             "sending_at": now,
             "lease_until": now + SENDING_LEASE,
-            "attempts": row.attempts + 1,
+            "attempts": attempt,
         }
         if not MOVES.move(
             session, [row.id], "sending", at=now, cause="request", only_if=allowed, values=values
         ):
             self._skip(session, row, "opted out or no consent", now, mine)
             return None
-        return row.contact.number, text
+        return _Going(row.contact.number, text, attempt)
 
     def _opening(self, row: OutboundMessage, now: datetime) -> datetime:
         """The next instant at which the row may go by the hours of the day."""
@@ -141,57 +173,57 @@ class Sender:
         values = {"reason": reason, **NO_CLAIM}
         MOVES.move(session, [row.id], "skipped", at=now, cause=reason, only_if=[mine], values=values)
 
-    def _record(
-        self, session: Session, message_id: uuid.UUID, token: uuid.UUID, outcome: SendOutcome
-    ) -> None:
+    def _record(self, session: Session, message_id: uuid.UUID, attempt: int, outcome: SendOutcome) -> None:
+        """Write down what came of one attempt, even if it took so long that it counts as unknown by now."""
         now = self.clock.now()
-        mine = [OutboundMessage.claim_token == token]
+        mine = [OutboundMessage.attempts == attempt]
         match outcome:
             case Accepted(sid):
-                values: dict[str, Any] = {"provider_sid": sid, **NO_CLAIM}
-                MOVES.move(
-                    session, [message_id], "sent", at=now, cause="accepted", only_if=mine, values=values
-                )
+                to, cause = "sent", "accepted"
+                values: dict[str, Any] = {"provider_sid": sid, "reason": ""}
             case Refused(code, meaning):
-                values = {"error_code": code, "reason": f"refused: {meaning}", **NO_CLAIM}
-                MOVES.move(
-                    session,
-                    [message_id],
-                    "failed",
-                    at=now,
-                    cause=f"error {code}",
-                    only_if=mine,
-                    values=values,
-                )
                 if meaning == "opted_out":
-                    self._learn_opt_out(session, message_id, now)
+                    learn_opt_out(session, _number_hash(session, message_id), now)
+                to, cause = "failed", f"error {code}"
+                values = {"error_code": code, "reason": f"refused: {meaning}"}
+            case Ambiguous(why):
+                to, cause, values = "unknown", why, {"reason": why}
             case NotSent(why, wait):
                 self._again(session, message_id, now, why, wait, mine)
-            case Ambiguous(why):
-                values = {"reason": why, **NO_CLAIM}
-                MOVES.move(session, [message_id], "unknown", at=now, cause=why, only_if=mine, values=values)
+                return
+        values |= NO_CLAIM
+        MOVES.move(session, [message_id], to, at=now, cause=cause, only_if=mine, values=values)
 
     def _again(
         self, session: Session, message_id: uuid.UUID, now: datetime, why: str, wait: float, mine: list[Any]
     ) -> None:
-        attempts = (
-            session.scalar(sa.select(OutboundMessage.attempts).where(OutboundMessage.id == message_id)) or 0
-        )
-        if attempts >= ATTEMPTS:
+        """Plan the next attempt, unless the message is of no use by then or was tried often enough."""
+        number_hash = _number_hash(session, message_id)
+        ended = not consent.holds(session, number_hash)
+        row = session.get_one(OutboundMessage, message_id)
+        pause = min(BACKOFF * 2 ** min(row.attempts - 1, 10), BACKOFF_LONGEST) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        again = now + max(pause, timedelta(seconds=wait))
+        hopeless = row.attempts >= ATTEMPTS if row.send_before is None else again >= row.send_before
+        if hopeless:
             values = {"reason": f"given up: {why}", **NO_CLAIM}
             MOVES.move(session, [message_id], "failed", at=now, cause="given up", only_if=mine, values=values)
             return
-        pause = min(BACKOFF * 2 ** max(attempts - 1, 0), BACKOFF_LONGEST) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-        values = {"send_after": now + max(pause, timedelta(seconds=wait)), **NO_CLAIM}
+        values = {"send_after": again, "sending_at": None, **NO_CLAIM}
         MOVES.move(session, [message_id], "scheduled", at=now, cause=why, only_if=mine, values=values)
+        if ended:  # a STOP during the request: what it would have cancelled must not wait for a START
+            cancel_planned(session, number_hash, at=now, reason="opted out")
 
-    def _learn_opt_out(self, session: Session, message_id: uuid.UUID, now: datetime) -> None:
-        row = session.get_one(OutboundMessage, message_id)
-        learn_opt_out(session, row.number_hash, now)
+
+def _number_hash(session: Session, message_id: uuid.UUID) -> str:
+    query = sa.select(OutboundMessage.number_hash).where(OutboundMessage.id == message_id)
+    return session.scalars(query).one()
 
 
 def learn_opt_out(session: Session, number_hash: str, now: datetime) -> None:
-    """The carrier says that this number has opted out (Twilio 21610): believe it, cancel the rest."""
+    """The carrier says that this number has opted out (Twilio 21610): believe it, cancel the rest.
+
+    Always before the message itself is moved: everybody locks the ledger first, then messages.
+    """
     from_carrier = consent.Record(number_hash, now, "error_21610", "", actor="carrier")
     consent.opt_out(session, from_carrier, carrier_blocked=True)
     cancel_planned(session, number_hash, at=now, reason="opted out")
