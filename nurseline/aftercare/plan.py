@@ -7,7 +7,7 @@ clinic rules 1.4: late advice is not sent. Delays count elapsed hours, not days 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +44,6 @@ class Due:
 
 def plan_of(performed_at: datetime, now: datetime) -> tuple[Due, ...]:
     """The steps that are still useful ``now`` after an injection at ``performed_at``."""
+    performed_at = performed_at.astimezone(UTC)  # on a local clock a day may have 23 or 25 hours
     every = (Due(step, performed_at + step.after, performed_at + step.until) for step in STEPS)
     return tuple(due for due in every if now < due.send_before)

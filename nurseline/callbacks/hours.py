@@ -10,6 +10,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+WHOLE_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 HORIZON = 30  # days looked ahead; a clinic closed for longer must not promise anything
 _INTERVAL = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
@@ -27,6 +28,7 @@ class Hours:
 
     def intervals(self, start: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Open intervals from ``start`` on, as UTC instants, at most `HORIZON` days ahead."""
+        start = start.astimezone(UTC)
         first = start.astimezone(self.zone).date()
         for ahead in range(HORIZON):
             day = first + timedelta(days=ahead)
@@ -89,14 +91,19 @@ def parse_hours(text: str, zone: ZoneInfo) -> Hours:
 
 
 def _days(text: str) -> range:
-    first, _, last = text.lower().partition("-")
+    first, dash, last = text.lower().partition("-")
     try:
-        a, b = DAYS.index(first[:3]), DAYS.index((last or first)[:3])
+        a, b = _day(first), _day(last if dash else first)
     except ValueError as error:
         raise HoursError(f"{text!r} is not a day or a span of days such as Mon-Fri") from error
     if b < a:
         raise HoursError(f"{text!r} runs backwards")
     return range(a, b + 1)
+
+
+def _day(name: str) -> int:
+    """Number of a weekday, by its first three letters or its whole name. Raises ValueError."""
+    return (DAYS if len(name) == len(DAYS[0]) else WHOLE_DAYS).index(name)
 
 
 def _interval(text: str) -> tuple[time, time]:

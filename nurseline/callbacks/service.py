@@ -35,7 +35,7 @@ MOVES = Transitions(
 )
 FREE = {"claimed_by": None, "claimed_name": None, "lease_until": None}
 
-# Outcomes of a callback (clinic rules 4). The flag says whether the patient was reached.
+# Outcomes of a callback (clinic rules 4).
 OUTCOMES = {
     "reached_resolved": "Reached: resolved",
     "reached_scheduled": "Reached: scheduled",
@@ -161,8 +161,10 @@ def claim(session: Session, item_id: uuid.UUID, staff: Staff, *, now: datetime) 
         moved = MOVES.move(
             session, [item_id], "claimed", at=now, cause="claimed", actor=staff.id, values=values
         )
-        if not moved:
-            raise QueueError(_why_not(_fresh(session, item_id)))
+        item = _fresh(session, item_id)
+        # Not moved, and yet this person's: the same click came twice.
+        if not moved and not (item.status in {"claimed", "calling"} and item.claimed_by == staff.id):
+            raise QueueError(_why_not(item))
     return _fresh(session, item_id)
 
 
@@ -205,7 +207,9 @@ def give_back_expired(session: Session, *, now: datetime, item_id: uuid.UUID | N
     ended = [CallbackItem.lease_until.is_not(None), CallbackItem.lease_until < now]
     if item_id is not None:
         ended.append(CallbackItem.id == item_id)
-    ids = session.scalars(sa.select(CallbackItem.id).where(*ended)).all()
+    # An item that somebody is changing at this moment is left to them: nobody waits in a circle.
+    query = sa.select(CallbackItem.id).where(*ended).with_for_update(skip_locked=item_id is None)
+    ids = session.scalars(query).all()
     return len(MOVES.move(session, ids, "new", at=now, cause="claim ran out", only_if=ended, values=FREE))
 
 
