@@ -1,0 +1,21 @@
+"""The pages where nurses and schedulers work the callback queue, enrol injections and read messages."""
+
+from flask import Flask
+
+import nurseline.staff.views.contacts
+import nurseline.staff.views.enrolment
+import nurseline.staff.views.items
+import nurseline.staff.views.messages
+import nurseline.staff.views.queue
+import nurseline.staff.views.session  # noqa: F401 - each adds its routes to the blueprint
+from nurseline.staff import accounts, pages
+from nurseline.staff.access import blueprint
+
+__all__ = ["register"]
+
+
+def register(app: Flask) -> None:
+    """Add the staff pages, and sign-in, to ``app``."""
+    pages.install(app)
+    accounts.install(app)
+    app.register_blueprint(blueprint)

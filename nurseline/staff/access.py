@@ -1,0 +1,121 @@
+"""Who may open which page: the gate before every staff page, and the marks that views carry."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import structlog
+from flask import Blueprint, abort, current_app, flash, g, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf.csrf import CSRFProtect
+
+from nurseline.callbacks.service import Staff
+from nurseline.parts import current_parts
+from nurseline.staff import sessions
+from nurseline.staff.accounts import SESSION_ID, accounts, is_staff_path
+from nurseline.staff.models import StaffUser
+
+log = structlog.get_logger(__name__)
+
+ROLES = ("scheduler", "nurse", "supervisor", "admin")
+View = TypeVar("View", bound=Callable[..., Any])
+csrf = CSRFProtect()
+
+blueprint = Blueprint(
+    "staff", __name__, url_prefix="/staff", template_folder="templates", static_folder="static"
+)
+
+WHY_OUT = {
+    "idle": "You were signed out after 15 minutes without activity. Sign in to go on.",
+    "too_long": "You were signed out after ten hours. Sign in to go on.",
+    "ended": "You are signed out. Sign in to go on.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who is looking at the page."""
+
+    id: str
+    name: str
+    roles: frozenset[str]
+    session_id: uuid.UUID
+
+    @property
+    def staff(self) -> Staff:
+        """The same person, as the queue knows people."""
+        return Staff(self.id, self.name)
+
+
+def viewer() -> Viewer:
+    """The person who asked for this page. Only behind the gate."""
+    return cast(Viewer, g.viewer)
+
+
+def allow(*roles: str) -> Callable[[View], View]:
+    """Mark a view as open to these roles; without roles, to everybody who is signed in."""
+    unknown = set(roles) - set(ROLES)
+    if unknown:
+        raise ValueError(f"no such role: {', '.join(sorted(unknown))}")
+
+    def mark(view: View) -> View:
+        view.allowed_roles = frozenset(roles or ROLES)  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def passive(view: View) -> View:
+    """Mark a view that a page asks for by itself: it does not count as activity."""
+    view.is_passive = True  # type: ignore[attr-defined]
+    return view
+
+
+@blueprint.before_request
+def gate() -> ResponseReturnValue | None:
+    """Let nobody through who is not signed in, whose session has ended, or whose role does not fit."""
+    if request.endpoint == "staff.static":
+        return None
+    view = current_app.view_functions[request.endpoint or ""]
+    roles = getattr(view, "allowed_roles", None)
+    if roles is None:
+        raise LookupError(f"{request.endpoint} says nothing about who may open it")
+    is_passive = getattr(view, "is_passive", False)
+    refused = _recognise(activity=not is_passive)
+    if refused is not None:
+        return _to_sign_in(refused) if not is_passive else ("", 401)
+    if not viewer().roles & roles:
+        log.warning("staff.forbidden", staff=viewer().id, endpoint=request.endpoint)
+        abort(403)
+    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+        csrf.protect()
+    return None
+
+
+def _recognise(*, activity: bool) -> sessions.Ended | None:
+    """Set the viewer of this request; else why there is none."""
+    user = cast(StaffUser, current_user)
+    session_id = session.get(SESSION_ID)
+    if not user.is_authenticated or session_id is None:
+        return "ended"
+    parts = current_parts()
+    with parts.db.begin() as rows:
+        ended = sessions.check(rows, uuid.UUID(session_id), user.id, now=parts.clock.now(), activity=activity)
+    if ended is None:
+        roles = frozenset(role.name for role in user.roles)
+        g.viewer = Viewer(str(user.id), user.name, roles, uuid.UUID(session_id))
+    accounts().rows.remove()  # its connection is not needed for the rest of the request
+    return ended
+
+
+def _to_sign_in(why: sessions.Ended) -> ResponseReturnValue:
+    was_signed_in = SESSION_ID in session
+    session.clear()
+    if was_signed_in:
+        flash(WHY_OUT[why], "info")
+    back = request.path if request.method == "GET" and is_staff_path(request.path) else None
+    return redirect(url_for("security.login", next=back if back != "/staff/queue" else None))

@@ -1,0 +1,62 @@
+"""The record of who saw or did what: append-only, ids only."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from nurseline.staff.models import StaffAudit
+
+What = Literal[
+    "signed_in",
+    "signed_out",
+    "sign_in_failed",
+    "saw_contact",
+    "saw_item",
+    "revealed_number",
+    "enrolled_injection",
+    "account_added",
+    "account_disabled",
+    "password_set",
+]
+REVEALED_FOR = timedelta(minutes=15)  # as long as a claim
+
+
+def record(
+    session: Session,
+    staff_id: str,
+    what: What,
+    *,
+    at: datetime,
+    item_id: uuid.UUID | None = None,
+    contact_id: uuid.UUID | None = None,
+    injection_id: uuid.UUID | None = None,
+    account_id: uuid.UUID | None = None,
+) -> None:
+    """Append one line. ``staff_id``: an account's id, or ``command``."""
+    session.add(
+        StaffAudit(
+            at=at,
+            staff_id=staff_id,
+            what=what,
+            item_id=item_id,
+            contact_id=contact_id,
+            injection_id=injection_id,
+            account_id=account_id,
+        )
+    )
+
+
+def has_revealed(session: Session, staff_id: str, contact_id: uuid.UUID, *, now: datetime) -> bool:
+    """Whether this person asked for the number of this contact within the last `REVEALED_FOR`."""
+    query = sa.select(StaffAudit.id).where(
+        StaffAudit.staff_id == staff_id,
+        StaffAudit.what == "revealed_number",
+        StaffAudit.contact_id == contact_id,
+        StaffAudit.at > now - REVEALED_FOR,
+    )
+    return session.scalar(query.limit(1)) is not None

@@ -1,0 +1,232 @@
+"""``python -m nurseline staff``: accounts of the people who work the queue."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import sqlalchemy as sa
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.orm import Session
+
+from nurseline.parts import Parts
+from nurseline.staff import audit, passwords, sessions
+from nurseline.staff.access import ROLES
+from nurseline.staff.accounts import new_uniquifier
+from nurseline.staff.models import StaffRole, StaffUser
+
+Build = Callable[[], Parts]
+NAME_LONGEST = 80
+ACTOR = "command"
+
+as_json = click.option("--json", "json_", is_flag=True, help="Answer as JSON.")
+from_stdin = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from the first line of standard input."
+)
+
+
+@click.group()
+def staff() -> None:
+    """Accounts of nurses and schedulers."""
+
+
+@staff.command("add")
+@click.option("--email", required=True, help="Address to sign in with.")
+@click.option("--name", help="Name that colleagues see; else what stands before the @.")
+@click.option("--role", type=click.Choice(ROLES), default="nurse", show_default=True)
+@from_stdin
+@click.option("--if-missing", is_flag=True, help="Do nothing, successfully, if the account exists.")
+@as_json
+@click.pass_obj
+def add(
+    build: Build, email: str, name: str | None, role: str, password_stdin: bool, if_missing: bool, json_: bool
+) -> None:
+    """Add an account. Without a terminal or --password-stdin, a password is made and printed once."""
+    email = _email(email)
+    name = _name(name if name is not None else email.partition("@")[0])
+    parts = build()
+    with _database(parts) as session:
+        if _find(session, email) is not None:
+            return _already(email, if_missing=if_missing, json_=json_)
+    password, made = _password(email, from_stdin=password_stdin)
+    try:
+        with _database(parts) as session:
+            user = insert_account(session, parts, email=email, name=name, role=role, password=password)
+    except IntegrityError:  # somebody else added it at the same moment
+        return _already(email, if_missing=if_missing, json_=json_)
+    answer = {"id": str(user.id), "email": email, "name": name, "role": role, "added": True}
+    lines = [f"added {email} ({role})"]
+    if made:
+        answer["password"] = password
+        lines.append(f"password: {password}")
+    return _answer(answer, lines, json_=json_)
+
+
+@staff.command("list")
+@as_json
+@click.pass_obj
+def list_(build: Build, json_: bool) -> None:
+    """Show all accounts."""
+    with _database(build()) as session:
+        users = session.scalars(sa.select(StaffUser).order_by(StaffUser.email)).all()
+        rows = [
+            {
+                "id": str(user.id),
+                "email": user.email,
+                "name": user.name,
+                "active": user.active,
+                "roles": ", ".join(sorted(role.name for role in user.roles)),
+            }
+            for user in users
+        ]
+    if json_:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        state = "" if row["active"] else "  (disabled)"
+        click.echo(f"{row['email']}  {row['roles']}  {row['name']}{state}")
+    if not rows:
+        click.echo("no accounts")
+
+
+@staff.command("disable")
+@click.argument("email")
+@as_json
+@click.pass_obj
+def disable(build: Build, email: str, json_: bool) -> None:
+    """Close an account and end its sessions at once."""
+    parts = build()
+    with _database(parts) as session:
+        user = _existing(session, email)
+        user.active = False
+        _end_sign_ins(session, parts, user, "account_disabled")
+    _answer(
+        {"email": user.email, "active": False},
+        [f"disabled {user.email}; its sessions are ended"],
+        json_=json_,
+    )
+
+
+@staff.command("password")
+@click.argument("email")
+@from_stdin
+@as_json
+@click.pass_obj
+def password_(build: Build, email: str, password_stdin: bool, json_: bool) -> None:
+    """Set a new password, end the account's sessions, and open it again if it was disabled."""
+    parts = build()
+    with _database(parts) as session:
+        address = _existing(session, email).email
+    password, made = _password(address, from_stdin=password_stdin)
+    with _database(parts) as session:
+        user = _existing(session, email)
+        user.password, user.active = passwords.hashed(password), True
+        _end_sign_ins(session, parts, user, "password_set")
+    answer: dict[str, Any] = {"email": address, "active": True}
+    lines = [f"new password for {address}"]
+    if made:
+        answer["password"] = password
+        lines.append(f"password: {password}")
+    _answer(answer, lines, json_=json_)
+
+
+def insert_account(
+    session: Session, parts: Parts, *, email: str, name: str, role: str, password: str
+) -> StaffUser:
+    """Add an account; ``password`` was checked by the caller."""
+    names = [{"name": each} for each in ROLES]
+    session.execute(insert(StaffRole).values(names).on_conflict_do_nothing(index_elements=["name"]))
+    now = parts.clock.now()
+    user = StaffUser(
+        id=uuid.uuid4(),
+        email=email,
+        name=name,
+        password=passwords.hashed(password),
+        active=True,
+        fs_uniquifier=new_uniquifier(),
+        created_at=now,
+    )
+    user.roles = [session.scalars(sa.select(StaffRole).where(StaffRole.name == role)).one()]
+    session.add(user)
+    session.flush()
+    audit.record(session, ACTOR, "account_added", at=now, account_id=user.id)
+    return user
+
+
+def _end_sign_ins(session: Session, parts: Parts, user: StaffUser, what: audit.What) -> None:
+    now = parts.clock.now()
+    user.fs_uniquifier = new_uniquifier()
+    sessions.end_all(session, user.id, now=now)
+    audit.record(session, ACTOR, what, at=now, account_id=user.id)
+
+
+@contextmanager
+def _database(parts: Parts) -> Iterator[Session]:
+    try:
+        with parts.db.begin() as session:
+            yield session
+    except OperationalError as error:
+        raise click.ClickException("the database cannot be reached (DATABASE_URL)") from error
+    except ProgrammingError as error:
+        raise click.ClickException(
+            "the database has no tables yet: run `python -m nurseline db upgrade`"
+        ) from error
+
+
+def _find(session: Session, email: str) -> StaffUser | None:
+    return session.scalar(sa.select(StaffUser).where(StaffUser.email == email))
+
+
+def _existing(session: Session, email: str) -> StaffUser:
+    user = _find(session, _email(email))
+    if user is None:
+        raise click.ClickException(f"there is no account {_email(email)}")
+    return user
+
+
+def _email(text: str) -> str:
+    try:
+        return validate_email(text.strip(), check_deliverability=False).normalized.lower()
+    except EmailNotValidError as error:
+        raise click.ClickException(f"--email: {' '.join(str(error).split())}") from error
+
+
+def _name(text: str) -> str:
+    name = text.strip()
+    if not name or not name.isprintable():
+        raise click.ClickException("--name: must be words that can be shown")
+    if len(name) > NAME_LONGEST:
+        raise click.ClickException(f"--name: is too long: {len(name)} characters, {NAME_LONGEST} fit")
+    return name
+
+
+def _password(email: str, *, from_stdin: bool) -> tuple[str, bool]:
+    """The password, and whether it was made here."""
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt="The same again")
+    else:
+        return passwords.fresh(), True
+    try:
+        passwords.check(password, email=email)
+    except passwords.WeakPasswordError as error:
+        raise click.ClickException(str(error)) from error
+    return password, False
+
+
+def _already(email: str, *, if_missing: bool, json_: bool) -> None:
+    if not if_missing:
+        raise click.ClickException(f"there is an account {email} already")
+    _answer({"email": email, "added": False}, [f"there is an account {email} already"], json_=json_)
+
+
+def _answer(data: dict[str, Any], lines: list[str], *, json_: bool) -> None:
+    click.echo(json.dumps(data) if json_ else "\n".join(lines))

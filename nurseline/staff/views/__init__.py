@@ -1,0 +1,1 @@
+"""The pages, one file per thing that staff work with."""

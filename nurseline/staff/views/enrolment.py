@@ -1,0 +1,122 @@
+"""Enrolling an injection, and the injections that were enrolled."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import abort, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from nurseline.aftercare import service as aftercare
+from nurseline.aftercare.service import EnrolError, Enrolment
+from nurseline.content import Rendered
+from nurseline.messaging.contacts import contact_for
+from nurseline.parts import Parts, current_parts
+from nurseline.staff import audit
+from nurseline.staff.access import allow, blueprint, viewer
+from nurseline.staff.forms import EnrolForm, seen
+from nurseline.staff.queries.injections import injection_page, recent_injections
+
+CONSENT = "consent.wording"
+
+
+@blueprint.get("/injections")
+@allow()
+def injections() -> ResponseReturnValue:
+    """The injections enrolled last."""
+    parts = current_parts()
+    with parts.db.begin() as session:
+        rows = recent_injections(session, parts.settings.allowed_hours)
+    return render_template("staff/injections.html", rows=rows)
+
+
+@blueprint.get("/injections/new")
+@allow()
+def new_injection() -> ResponseReturnValue:
+    """The empty form."""
+    parts = current_parts()
+    form = _form(parts, empty=True)
+    form.timezone.data = parts.settings.clinic_timezone
+    form.language.data = parts.languages[0]
+    return _show(parts, form)
+
+
+@blueprint.post("/injections/new")
+@allow()
+def enrol() -> ResponseReturnValue:
+    """Store the injection and plan its messages, or show the form again with what is wrong."""
+    parts = current_parts()
+    form = _form(parts)
+    if not form.validate():
+        return _show(parts, form), 422
+    try:
+        injection_id = _enrol(parts, form)
+    except EnrolError as error:
+        form.put(error)
+        return _show(parts, form), 422
+    flash("Enrolled. This is what was planned.", "success")
+    if form.performed.happened_twice:
+        flash("Clocks showed that time twice that night. The first one was taken.", "info")
+    return redirect(url_for("staff.injection", injection_id=injection_id))
+
+
+@blueprint.get("/injections/<uuid:injection_id>")
+@allow()
+def injection(injection_id: uuid.UUID) -> ResponseReturnValue:
+    """What was planned for one injection, what was left out, and why."""
+    parts = current_parts()
+    with parts.db.begin() as session:
+        page = injection_page(session, injection_id, parts.settings.allowed_hours)
+        if page is None:
+            abort(404)
+    return render_template("staff/injection.html", page=page)
+
+
+def _enrol(parts: Parts, form: EnrolForm) -> uuid.UUID:
+    now, person = parts.clock.now(), viewer()
+    wording = parts.say(CONSENT, form.language.data)
+    entry = Enrolment(
+        performed_at=form.performed.instant,
+        timezone=form.timezone.data,
+        language=form.language.data,
+        agreed=True,
+        wording=wording.text,
+        wording_version=str(wording.version),
+        staff=person.id,
+    )
+    with parts.db.begin() as session:
+        contact = contact_for(session, parts.keyring, form.parsed.e164, at=now)
+        made = aftercare.enrol(session, contact, entry, now=now)
+        audit.record(
+            session,
+            person.id,
+            "enrolled_injection",
+            at=now,
+            contact_id=contact.id,
+            injection_id=made.injection_id,
+        )
+    return made.injection_id
+
+
+def _form(parts: Parts, *, empty: bool = False) -> EnrolForm:
+    form = EnrolForm(formdata=None) if empty else EnrolForm()
+    names = {code: parts.content.language(code).name for code in parts.languages}
+    versions = {code: wording.version for code, wording in _wordings(parts).items()}
+    return form.offer(names, parts.settings.regions, versions)
+
+
+def _wordings(parts: Parts) -> dict[str, Rendered]:
+    return {code: parts.say(CONSENT, code) for code in parts.languages}
+
+
+def _show(parts: Parts, form: EnrolForm) -> str:
+    wordings = _wordings(parts)
+    today = parts.clock.now().astimezone(parts.settings.zone).date()
+    return render_template(
+        "staff/enrol.html",
+        form=form,
+        wordings=wordings,
+        today=today.isoformat(),
+        shown=seen({code: wording.version for code, wording in wordings.items()}),
+        language_names={code: parts.content.language(code).name for code in parts.languages},
+    )

@@ -1,0 +1,72 @@
+"""What staff read for the words that the rooms use among themselves."""
+
+from __future__ import annotations
+
+REASONS = {
+    "emergency": "Emergency words",
+    "urgent": "Worrying symptom",
+    "clinical": "Question for a nurse",
+    "nurse": "Asked for a nurse",
+    "schedule": "Wants to be scheduled",
+    "admin": "Office question",
+}
+SOURCES = {"text": "Text", "call": "Call", "reminder": "Reply to a reminder", "staff": "Staff"}
+ITEM_STATUS = {
+    "new": "Waiting",
+    "claimed": "Claimed",
+    "calling": "Being called",
+    "waiting_retry": "To be tried again",
+    "snoozed": "Put off",
+    "done": "Closed",
+    "cancelled": "Cancelled",
+}
+MESSAGE_STATUS = {
+    "scheduled": "Planned",
+    "claimed": "About to go",
+    "sending": "Going out",
+    "sent": "Sent",
+    "delivered": "Delivered",
+    "undelivered": "Not delivered",
+    "failed": "Failed",
+    "unknown": "Not known",
+    "skipped": "Left out",
+    "cancelled": "Cancelled",
+}
+STEPS = {"day1": "24 hours", "day3": "72 hours", "week1": "1 week"}
+PURPOSES = {
+    "reply": "Answer",
+    "confirmation": "Confirmation",
+    "alert": "Emergency words",
+    "staff": "From staff",
+    "reminder": "Aftercare message",
+}
+CONSENT = {
+    "opted_in": "Agreed to messages",
+    "opted_out": "Ended messages",
+    "opt_in": "Agreed to messages",
+    "opt_out": "Ended messages",
+}
+METHODS = {
+    "text": "by text",
+    "carrier": "through the carrier",
+    "staff": "told staff",
+    "key": "by a key on the phone",
+    "error_21610": "the carrier reported it",
+}
+TIERS = {"emergency": "Emergency words", "urgent": "Worrying symptom", "review": "To be looked at"}
+ACTORS = {"line": "The line", "carrier": "The carrier", "patient": "The patient", "command": "A command"}
+REFUSALS = {
+    "recipient": "This number cannot be texted: it may be wrong, a landline, or out of service.",
+    "opted_out": "The patient has ended messages.",
+    "configuration": "The clinic's account at the carrier is not set up for it. Tell who looks after it.",
+    "content": "The carrier did not take these words.",
+    "later": "The phone or its network could not take the message at that time.",
+    "unlisted": "The carrier gave no reason that is known here.",
+}
+
+
+def said(words: dict[str, str], key: str | None) -> str:
+    """The words for ``key``; an unknown key in readable form rather than an error."""
+    if not key:
+        return ""
+    return words.get(key) or key.replace("_", " ").replace(".", " ").capitalize()
