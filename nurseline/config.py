@@ -6,19 +6,24 @@ import re
 from datetime import time
 from functools import cached_property
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+from phonenumbers import SUPPORTED_REGIONS
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from nurseline.crypto import Keyring
+from nurseline.db import psycopg_url
 from nurseline.phone import national, parse, spoken
 from nurseline.zones import zone
 
 TWILIO_API = "https://api.twilio.com"
 CLINIC_NAME_LONGEST = 30
 _SPAN = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+_SHORT_CODE = re.compile(r"[1-9][0-9]{4,5}")
 
 
 class SettingsError(ValueError):
@@ -27,11 +32,64 @@ class SettingsError(ValueError):
 
 def _address(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    host = parts.hostname or ""
+    whole = parts.scheme in {"http", "https"} and host and _port_fits(parts)
+    if not whole or parts.query or parts.fragment:
         raise ValueError("must look like https://line.example.org")
-    if "_" in parts.hostname:
+    if "_" in host:
         raise ValueError("the carrier calls no host with an underscore in its name")
     return value.rstrip("/")
+
+
+def _port_fits(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
+def _base_address(value: str) -> str:
+    address = _address(value)
+    if "@" in urlsplit(address).netloc:
+        raise ValueError("must not hold a name or password")
+    return address
+
+
+def _postgres(value: str) -> str:
+    try:
+        make_url(psycopg_url(value))
+    except (ValueError, ArgumentError):
+        raise ValueError("must look like postgresql://name:password@host:5432/database") from None
+    return value
+
+
+def _redis(value: str) -> str:
+    if urlsplit(value).scheme not in {"redis", "rediss"} or not urlsplit(value).hostname:
+        raise ValueError("must look like redis://host:6379/0")
+    return value
+
+
+def _keys(value: str) -> str:
+    Keyring(_parts(value))
+    return value
+
+
+def _regions(value: str) -> str:
+    regions = _parts(value.upper())
+    if not regions or not SUPPORTED_REGIONS.issuperset(regions):
+        raise ValueError("must be a list of two-letter regions such as US,CA")
+    return value
+
+
+def _sender(value: str) -> str:
+    if not value or _SHORT_CODE.fullmatch(value):
+        return value
+    return _diallable(value)
+
+
+def _parts(value: str) -> tuple[str, ...]:
+    """The parts of a comma list."""
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def _known_zone(value: str) -> str:
@@ -53,9 +111,14 @@ def _span(value: str) -> str:
     return value
 
 
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, AfterValidator(_base_address)]
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
 DialNumber = Annotated[str, AfterValidator(_diallable)]
+PostgresAddress = Annotated[str, AfterValidator(_postgres)]
+RedisAddress = Annotated[str, AfterValidator(_redis)]
+Keys = Annotated[str, AfterValidator(_keys)]
+Regions = Annotated[str, AfterValidator(_regions)]
+SenderNumber = Annotated[str, AfterValidator(_sender)]
 DaySpan = Annotated[str, AfterValidator(_span)]
 
 
@@ -66,14 +129,14 @@ class Settings(BaseSettings):
         extra="ignore", frozen=True, case_sensitive=False, env_ignore_empty=True
     )
 
-    database_url: str = Field(description="PostgreSQL address")
-    redis_url: str = Field(
+    database_url: PostgresAddress = Field(description="PostgreSQL address")
+    redis_url: RedisAddress = Field(
         "redis://127.0.0.1:6379/0", description="Redis address: wake-ups and counters only"
     )
     public_base_url: Address = Field(
         description="address at which the carrier reaches the line; signatures cover it"
     )
-    nurseline_keys: str = Field(
+    nurseline_keys: Keys = Field(
         description="comma list of base64 32-byte keys for fields at rest, newest first"
     )
     secret_key: str = Field(min_length=32, description="signs staff sessions; 32 characters or more")
@@ -81,7 +144,9 @@ class Settings(BaseSettings):
     twilio_account_sid: str = Field(pattern=r"^AC[0-9a-f]{32}$", description="Twilio account")
     twilio_auth_token: str = Field(min_length=8, description="signs webhooks and opens the REST API")
     twilio_auth_token_previous: str = Field("", description="also accepted on webhooks while tokens rotate")
-    twilio_from: str = Field("", description="the line's number, E.164; or use the messaging service")
+    twilio_from: SenderNumber = Field(
+        "", description="the line's number, E.164; or use the messaging service"
+    )
     twilio_messaging_service_sid: str = Field(
         "", pattern=r"^(MG[0-9a-f]{32})?$", description="Twilio messaging service"
     )
@@ -105,7 +170,7 @@ class Settings(BaseSettings):
         "Mon-Fri 08:00-17:00",
         description="opening hours; several as 'Mon-Thu 08:00-12:00,13:00-17:00; Fri 08:00-12:00'",
     )
-    clinic_regions: str = Field("US", description="comma list of regions whose numbers are answered")
+    clinic_regions: Regions = Field("US", description="comma list of regions whose numbers are answered")
     message_hours: DaySpan = Field(
         "09:00-20:00", description="local hours in which automated messages may go"
     )
@@ -123,21 +188,20 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _together(self) -> Settings:
-        Keyring(self.keys)
         if not self.twilio_from and not self.twilio_messaging_service_sid:
             raise ValueError("TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID is needed")
-        host = urlsplit(self.twilio_api_base_url).hostname or ""
-        real = host == "api.twilio.com" or host.endswith(".twilio.com")
+        address = urlsplit(self.twilio_api_base_url)
+        real = (address.hostname or "").endswith(".twilio.com") and address.scheme == "https"
         if not real and not self.allow_stand_in_carrier:
             raise ValueError(
-                f"TWILIO_API_BASE_URL names {host}, which is not Twilio; ALLOW_STAND_IN_CARRIER=1 permits it"
+                "TWILIO_API_BASE_URL: is not an https address of Twilio; ALLOW_STAND_IN_CARRIER=1 permits it"
             )
         return self
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """Keys for fields at rest, newest first."""
-        return tuple(key.strip() for key in self.nurseline_keys.split(",") if key.strip())
+        return _parts(self.nurseline_keys)
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:
@@ -147,7 +211,7 @@ class Settings(BaseSettings):
     @property
     def regions(self) -> frozenset[str]:
         """ISO regions whose numbers are answered."""
-        return frozenset(part.strip().upper() for part in self.clinic_regions.split(",") if part.strip())
+        return frozenset(_parts(self.clinic_regions.upper()))
 
     @property
     def zone(self) -> ZoneInfo:
@@ -181,22 +245,28 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = []
-        for problem in error.errors(include_input=False, include_url=False):
-            name = ".".join(str(part) for part in problem["loc"]).upper()
-            text = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{name}: {text}" if name else text)
-        raise SettingsError("\n".join(lines)) from None
+        raise SettingsError(_in_lines(error)) from None
 
 
 class _DatabaseOnly(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
-    database_url: str
+    database_url: PostgresAddress
 
 
 def load_database_url() -> str:
     """DATABASE_URL alone, for what needs nothing else. Raises SettingsError if it is missing."""
+    nothing: dict[str, Any] = {}  # all of it comes from the environment
     try:
-        return _DatabaseOnly().database_url
-    except ValidationError:
-        raise SettingsError("DATABASE_URL: is needed") from None
+        return _DatabaseOnly(**nothing).database_url
+    except ValidationError as error:
+        raise SettingsError(_in_lines(error)) from None
+
+
+def _in_lines(wrong: ValidationError) -> str:
+    """One line per setting, with its name and never its value."""
+    lines = []
+    for problem in wrong.errors(include_input=False, include_url=False, include_context=False):
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        text = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}: {text}" if name else text)
+    return "\n".join(lines)
