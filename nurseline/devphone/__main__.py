@@ -24,16 +24,15 @@ def main() -> int:
     except (OSError, sqlite3.Error) as error:
         return _refused(f"cannot start: {error}")
 
-    def stop(signum: int, frame: FrameType | None) -> None:
+    def stop(_signum: int, _frame: FrameType | None) -> None:
         # shutdown() waits for the loop, which runs on this thread.
         threading.Thread(target=server.shutdown, daemon=True).start()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     exchange.start()
-    print(
+    _say(
         f"phone at http://{HOST}:{exchange.port}/ for {settings.number}, line at {settings.line_url}",
-        flush=True,
     )
     try:
         server.serve_forever(poll_interval=0.2)
@@ -43,8 +42,13 @@ def main() -> int:
     return 0
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def _refused(reason: str) -> int:
-    print(f"devphone: {reason}", file=sys.stderr)
+    sys.stderr.write(f"devphone: {reason}\n")
     return 2
 
 

@@ -115,7 +115,7 @@ class _Handler(WSGIRequestHandler):
 
     timeout = 60
 
-    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:  # noqa: ARG002 - the base class names them
         return
 
 

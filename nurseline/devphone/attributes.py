@@ -1,7 +1,7 @@
 """Which values the attributes of voice verbs may have, and the limits of their text.
 
-https://www.twilio.com/docs/voice/twiml and the error pages of the codes. An attribute without a rule here may have
-any value; that it exists at all is the grammar's matter.
+https://www.twilio.com/docs/voice/twiml and the error pages of the codes. An attribute without a rule here may
+have any value; that it exists at all is the grammar's matter.
 """
 
 from __future__ import annotations
@@ -102,16 +102,16 @@ def _check(verb: Element, ours: frozenset[str]) -> Iterator[Problem]:
         rule = _RULES.get((verb.name, name))
         if rule is not None and not rule.test(value):
             yield Problem(rule.code, f"<{verb.name}> {name} is {value!r}, not {rule.says}.")
-    yield from _CHECKS.get(verb.name, _nothing)(verb, ours)
+    caller = verb.attributes.get("callerId") if verb.name == "Dial" else None
+    if caller is not None and e164(caller) not in ours:
+        yield Problem(13214, "<Dial> callerId is neither a number of this call nor of the account.")
+    if verb.name in _CHECKS:
+        yield from _CHECKS[verb.name](verb)
     for child in verb.children:
         yield from _check(child, ours)
 
 
-def _nothing(verb: Element, ours: frozenset[str]) -> Iterator[Problem]:
-    yield from ()
-
-
-def _say(verb: Element, ours: frozenset[str]) -> Iterator[Problem]:
+def _say(verb: Element) -> Iterator[Problem]:
     voice = verb.attributes.get("voice", "man")
     most = 3000 if voice.startswith("Polly.") else 5000 if voice.startswith("Google.") else 4096
     if not verb.text:
@@ -123,26 +123,23 @@ def _say(verb: Element, ours: frozenset[str]) -> Iterator[Problem]:
         yield Problem(13512, f"<Say> language {language} does not go with the voice {voice}.")
 
 
-def _gather(verb: Element, ours: frozenset[str]) -> Iterator[Problem]:
+def _gather(verb: Element) -> Iterator[Problem]:
     if verb.attributes.get("speechTimeout") == "auto" and "speechModel" in verb.attributes:
         yield Problem(13335, "<Gather> speechTimeout auto does not go with a speechModel.")
 
 
-def _play(verb: Element, ours: frozenset[str]) -> Iterator[Problem]:
+def _play(verb: Element) -> Iterator[Problem]:
     if not verb.text and "digits" not in verb.attributes:
         yield Problem(12200, "<Play> has neither an address nor digits.")
 
 
-def _record(verb: Element, ours: frozenset[str]) -> Iterator[Problem]:
+def _record(verb: Element) -> Iterator[Problem]:
     longest = verb.attributes.get("maxLength", "")
     if verb.attributes.get("transcribe") == "true" and _whole(121)(longest):
         yield Problem(13615, "<Record> with transcribe takes at most 120 seconds.")
 
 
-def _dial(verb: Element, ours: frozenset[str]) -> Iterator[Problem]:
-    caller = verb.attributes.get("callerId")
-    if caller is not None and e164(caller) not in ours:
-        yield Problem(13214, "<Dial> callerId is neither a number of this call nor of the account.")
+def _dial(verb: Element) -> Iterator[Problem]:
     numbers = [child for child in verb.children if child.name == "Number"]
     if len(numbers) > 10:
         yield Problem(13215, "<Dial> takes at most 10 <Number>.")
@@ -150,7 +147,7 @@ def _dial(verb: Element, ours: frozenset[str]) -> Iterator[Problem]:
         yield Problem(13223, "<Dial> has no phone number.")
 
 
-def _number(verb: Element, ours: frozenset[str]) -> Iterator[Problem]:
+def _number(verb: Element) -> Iterator[Problem]:
     if e164(verb.text) is None:
         yield Problem(13223, "<Number> is not a phone number.")
     events = verb.attributes.get("statusCallbackEvent", "completed").split()
@@ -158,7 +155,7 @@ def _number(verb: Element, ours: frozenset[str]) -> Iterator[Problem]:
         yield Problem(12200, "<Number> statusCallbackEvent has an unknown event.")
 
 
-_CHECKS: dict[str, Callable[[Element, frozenset[str]], Iterator[Problem]]] = {
+_CHECKS: dict[str, Callable[[Element], Iterator[Problem]]] = {
     "Say": _say,
     "Gather": _gather,
     "Play": _play,

@@ -84,6 +84,7 @@ class Call:
     answered_at: float | None = None
     duration: int | None = None
     skipping: bool = False
+    waits: int = 0
     _passed: float = 0.0
     _since: float = field(default_factory=time.monotonic)
 
@@ -136,7 +137,8 @@ def save(ledger: Ledger, call: Call, lines: str) -> None:
     call.updated = time.time()
     row: dict[str, Value] = {
         "parent": call.parent, "direction": call.direction, "caller": call.caller, "callee": call.callee,
-        "status": call.status, "answered_by": call.answered_by, "created": call.created, "updated": call.updated,
+        "status": call.status, "answered_by": call.answered_by,
+        "created": call.created, "updated": call.updated,
         "started": call.started, "ended": call.ended, "duration": call.duration, "lines": lines,
     }  # fmt: skip
     with ledger.lock:

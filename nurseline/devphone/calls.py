@@ -89,7 +89,7 @@ class Calls:
             [time.time()],
         )
 
-    # --- starting --------------------------------------------------------------------------------------------
+    # --- starting ---
 
     def dial_line(self, caller: str, pace: Pace, *, hidden: bool = False) -> Call:
         """A handset calls the line, or hides its number while it does."""
@@ -100,10 +100,10 @@ class Calls:
         if self.status_url:
             self._reports[call.sid] = Report(self.status_url)
         interpreter = Interpreter(call, self)
-        self._begin(call, self._incoming(call, interpreter))
+        self._begin(call, self._incoming(interpreter))
         return call
 
-    def _incoming(self, call: Call, interpreter: Interpreter) -> Program:
+    def _incoming(self, interpreter: Interpreter) -> Program:
         yield from interpreter.run(Fetch(self.voice_url))
 
     def call_out(self, wanted: Outgoing) -> Call:
@@ -114,11 +114,11 @@ class Calls:
         if wanted.report:
             self._reports[call.sid] = wanted.report
         interpreter = Interpreter(call, self)
-        self._begin(call, self._outward(call, interpreter, wanted))
+        self._begin(call, self._outward(interpreter, wanted))
         self._scripted(call)
         return call
 
-    def _outward(self, call: Call, interpreter: Interpreter, wanted: Outgoing) -> Program:
+    def _outward(self, interpreter: Interpreter, wanted: Outgoing) -> Program:
         refused = yield from interpreter.ring(wanted.timeout)
         if refused:
             raise HungUp("handset", refused)
@@ -184,7 +184,7 @@ class Calls:
         elif what in {"busy", "no-answer", "failed"}:
             self._background.later(after, lambda: self._post(call.sid, Refused(what)))
 
-    # --- events ----------------------------------------------------------------------------------------------
+    # --- events ---
 
     def find(self, sid: str) -> Call | None:
         return self._calls.get(sid)
@@ -264,13 +264,14 @@ class Calls:
                 sid, HungUp("line", "canceled" if self._calls[sid].answered_at is None else "completed")
             )
 
-    # --- the office of a call's program ----------------------------------------------------------------------
+    # --- the office of a call's program ---
 
     def standard(self, call: Call) -> Params:
         """The parameters of every request about a call."""
         params = [
             ("AccountSid", self._settings.account_sid), ("ApiVersion", "2010-04-01"), ("CallSid", call.sid),
-            ("CallStatus", call.status), ("Direction", call.direction), ("From", call.caller), ("To", call.callee),
+            ("CallStatus", call.status), ("Direction", call.direction),
+            ("From", call.caller), ("To", call.callee),
             ("Caller", call.caller), ("Called", call.callee),
         ]  # fmt: skip
         params += [(f"{who}{what}", "") for who in ("From", "To", "Caller", "Called") for what in _GEO]

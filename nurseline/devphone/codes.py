@@ -1,4 +1,4 @@
-"""The carrier's error codes that this stand-in gives, in the words of https://www.twilio.com/docs/api/errors ."""
+"""The carrier's error codes that this stand-in gives. Source: https://www.twilio.com/docs/api/errors"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The phone's own control interface under /phone/api: what a person does with a handset.
 
-JSON in, JSON out; a mistake is 400 (404 for something unknown) with {"error": "one sentence"}. Times are ISO 8601
-in UTC. `rev` counts changes: ask again with ?since=REV to get only what changed. See the room's docstring for every
-path and shape.
+JSON in, JSON out; a mistake is 400 (404 for something unknown) with {"error": "one sentence"}. Times are ISO
+8601 in UTC. `rev` counts changes: ask again with ?since=REV to get only what changed. Every path and shape
+stands in the room's docstring.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def thread(number: str) -> Response:
 
 @blueprint.get("/messages")
 def every_message() -> Response:
-    """Every message of every handset that changed since, at most 1000: the ledger to compare a database with."""
+    """Every message that changed since, at most 1000: the ledger to compare a database with."""
     found = exchange().texting.store.select(["rev > ?"], [reading.since()], "rev", 1000)
     return jsonify(
         messages=[shown_message(m) for m in found], rev=found[-1].rev if found else reading.since()
@@ -197,5 +197,5 @@ def clear_debugger() -> Response:
 
 @blueprint.errorhandler(404)
 @blueprint.errorhandler(405)
-def _unknown(error: Exception) -> tuple[Response, int]:
+def _unknown(_error: Exception) -> tuple[Response, int]:
     return jsonify({"error": f"{request.method} {request.path} is nothing the phone can do."}), 404

@@ -214,7 +214,7 @@ def current(number: str) -> Call | None:
 
 @blueprint.get("/handsets/<number>/poll")
 def poll(number: str) -> Response:
-    """What the page shows: changed messages, the call, new debugger lines. Cheap, asked about once a second."""
+    """What the page shows: changed messages, the call, new debugger lines. Asked about once a second."""
     party = handset(number)
     latest = exchange().ledger.latest
     messages = exchange().texting.store.thread(party, reading.since())

@@ -39,7 +39,7 @@ def read_delivery(given: object, default: Delivery | None = None) -> Delivery:
         raise BadInput("delivery must be an object.")
     unknown = set(given) - {"outcome", "code", "sent_after", "done_after"}
     if unknown:
-        raise BadInput(f"delivery does not know {sorted(unknown)[0]!r}.")
+        raise BadInput(f"delivery does not know {min(unknown)!r}.")
     outcome = given.get("outcome", base.outcome)
     if outcome not in {"deliver", "sent", "fail"}:
         raise BadInput("outcome must be deliver, sent or fail.")

@@ -1,7 +1,7 @@
 """<Dial>: rings other numbers at the same time, plays the whisper, connects the first that is ready.
 
-https://www.twilio.com/docs/voice/twiml/dial and /number. Not documented, and assumed here: with a whisper, the
-others keep ringing until one side has heard it to the end.
+https://www.twilio.com/docs/voice/twiml/dial and /number. Not documented, and assumed here: with a whisper,
+the others keep ringing until one side has heard it to the end.
 """
 
 from __future__ import annotations

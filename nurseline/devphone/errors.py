@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class BadInput(ValueError):
+class BadInput(ValueError):  # noqa: N818 - said to people
     """A request to the phone's own control interface that cannot be carried out; says why in one sentence."""
 
     def __init__(self, sentence: str, status: int = 400) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from flask import Flask
 
 from nurseline.devphone.background import Background
@@ -53,6 +55,4 @@ class Exchange:
 
 
 def exchange_of(app: Flask) -> Exchange:
-    found = app.extensions["devphone"]
-    assert isinstance(found, Exchange)
-    return found
+    return cast(Exchange, app.extensions["devphone"])

@@ -1,5 +1,7 @@
 """The seam for faults: where a run may ask the stand-in to fail on purpose. By default nothing fails."""
 
+# ruff: noqa: ARG002 - the arguments are for those who override
+
 from __future__ import annotations
 
 from typing import Literal
@@ -17,7 +19,7 @@ class Faults:
         return None
 
     def after_create(self, kind: Literal["message", "call"]) -> After:
-        """What the client sees although the request was accepted: the answer, a 500, or a dropped connection."""
+        """What the client sees of an accepted request: the answer, a 500, or a dropped connection."""
         return "answer"
 
     def callback_delays(self, sid: str, status: str) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """Which elements, attributes and nestings TwiML has, found out from the installed SDK's builder classes.
 
-The SDK's builders accept anything; what they name is the grammar. Each builder method is called once with every
-named parameter filled, and the element it nests shows the tag, the attributes and whether text goes inside.
+The SDK's builders accept anything; what they name is the grammar. Each builder method is called once with
+every named parameter filled, and the element it nests shows the tag, the attributes and text.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Carries out TwiML on a call. A document is a program that stops at each wait; see runner.py for who drives it.
+"""Carries out TwiML on a call. A document is a program that stops at each wait; runner.py drives it.
 
-Verbs: https://www.twilio.com/docs/voice/twiml . What Twilio knows and this phone does not play is an error, so that
-nothing passes here that was not looked at.
+Verbs: https://www.twilio.com/docs/voice/twiml . What Twilio knows and this phone does not play is an
+error, so that nothing passes here that was not looked at.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urljoin
 
-from nurseline.devphone import attributes, twiml
+from nurseline.devphone import attributes, gathering, twiml
 from nurseline.devphone.call import Call, Listening, Wait, spoken_seconds
 from nurseline.devphone.runner import (
     Answered,
@@ -29,10 +29,8 @@ from nurseline.devphone.twiml import Element
 from nurseline.devphone.webhook import Answer, WebhookFailed
 
 APOLOGY = "We are sorry, an application error has occurred. Goodbye."
-MOST_LOOPS = 1000
 # Documents that follow each other without a word or a pause: our own guard against a circle.
 MOST_SILENT_DOCUMENTS = 50
-PLAY_SECONDS = 5.0
 _UNANSWERED = frozenset({"Reject", "Redirect", "Pause"})
 
 
@@ -106,10 +104,11 @@ class Interpreter:
         self._allowed = allowed
         self._office = office
         self._silent = 0
+        self._waits = 0
         self._verbs: dict[str, Callable[[Element, str], Step]] = {
             "Say": self._say,
-            "Play": self._play,
-            "Pause": self._pause,
+            "Play": self._say,
+            "Pause": self._say,
             "Gather": self._gather,
             "Record": self._record,
             "Dial": self._dial,
@@ -170,7 +169,8 @@ class Interpreter:
             WebhookFailed: when it cannot be had, or breaks a rule.
         """
         self.call.phase, self.call.wait = "connecting", None
-        self._silent += 1
+        self._silent = self._silent + 1 if self.call.waits == self._waits else 0
+        self._waits = self.call.waits
         if self._silent > MOST_SILENT_DOCUMENTS:
             raise WebhookFailed(11215, f"{MOST_SILENT_DOCUMENTS} documents in a row without a word.")
         if isinstance(target, Inline):
@@ -208,122 +208,13 @@ class Interpreter:
                 return step
         return None
 
-    def _wait(self, wait: Wait) -> Generator[Wait, Event, Event]:
-        self._silent = 0
-        event = yield wait
-        return event
-
-    def _sit_out(self, wait: Wait) -> Generator[Wait, Event, None]:
-        """Waits; keys and words in the meantime are not heard."""
-        before = self.call.clock()
-        while True:
-            left = (wait.seconds or 0.0) - (self.call.clock() - before if self.call.pace == "real" else 0.0)
-            event = yield from self._wait(Wait(wait.phase, max(0.0, left)))
-            if isinstance(event, Elapsed):
-                return
-            if isinstance(event, Key):
-                self.call.add("keys", event.digit)
-                self.call.add("note", "The line was not listening for keys.")
-            elif isinstance(event, Speech):
-                self.call.add("speech", event.text)
-                self.call.add("note", "The line was not listening.")
-
-    # --- words -----------------------------------------------------------------------------------------------
-
-    def _utter(self, verb: Element, base: str) -> float:
-        """Writes down what is said or played and returns about how long it takes."""
-        if verb.name == "Say":
-            words = verb.attributes
-            self.call.add("say", verb.text, words.get("language", "en-US"), words.get("voice"))
-            return spoken_seconds(verb.text)
-        if verb.name == "Pause":
-            return float(verb.attributes.get("length", "1"))
-        if "digits" in verb.attributes:
-            self.call.add("tones", verb.attributes["digits"])
-            return 0.2 * len(verb.attributes["digits"])
-        self.call.add("play", urljoin(base, verb.text))
-        return PLAY_SECONDS
-
     def _say(self, verb: Element, base: str) -> Step:
-        for _ in range(_loops(verb)):
-            yield from self._sit_out(Wait("speaking", self._utter(verb, base)))
+        yield from gathering.say(self.call, verb, base)
         return None
-
-    _play = _say
-
-    def _pause(self, verb: Element, base: str) -> Step:
-        yield from self._sit_out(Wait("pausing", self._utter(verb, base)))
-        return None
-
-    # --- Gather ----------------------------------------------------------------------------------------------
 
     def _gather(self, verb: Element, base: str) -> Step:
-        listening = _listening(verb)
-        event: Key | Speech | None = None
-        for child in verb.children:
-            for _ in range(_loops(child)):
-                phase = Wait(
-                    "pausing" if child.name == "Pause" else "speaking", self._utter(child, base), listening
-                )
-                event = yield from self._heard(phase, listening)
-                if event:
-                    break
-            if event:
-                break
-        extra = yield from self._listen(listening, event)
-        if extra is None and verb.attributes.get("actionOnEmptyResult") == "true":
-            extra = [("Digits", "")] if "dtmf" in listening.inputs else [("SpeechResult", "")]
-        if extra is None:
-            return None
-        self.call.digits = ""
-        return action(verb, base, extra)
-
-    def _heard(self, wait: Wait, listening: Listening) -> Generator[Wait, Event, Key | Speech | None]:
-        """Waits for a key or words of a kind that is asked for; None when the time is over."""
-        before = self.call.clock()
-        while True:
-            passed = self.call.clock() - before if self.call.pace == "real" else 0.0
-            left = None if wait.seconds is None else max(0.0, wait.seconds - passed)
-            event = yield from self._wait(Wait(wait.phase, left, listening))
-            if isinstance(event, Elapsed):
-                return None
-            if isinstance(event, Key):
-                self.call.add("keys", event.digit)
-                if "dtmf" in listening.inputs:
-                    return event
-                self.call.add("note", "The line listens for words only.")
-            elif isinstance(event, Speech):
-                self.call.add("speech", event.text, listening.language)
-                if "speech" in listening.inputs:
-                    return event
-                self.call.add("note", "The line listens for keys only.")
-
-    def _listen(
-        self, listening: Listening, event: Key | Speech | None
-    ) -> Generator[Wait, Event, Params | None]:
-        """Collects the input: parameters for the action, or None when there was none."""
-        self.call.digits = ""
-        while True:
-            if event is None:
-                event = yield from self._heard(Wait("listening", listening.timeout), listening)
-            if event is None:
-                if not self.call.digits:
-                    self.call.add("silence", "(silence)")
-                return _digits(self.call.digits, "") if self.call.digits else None
-            if isinstance(event, Speech):
-                if not self.call.digits:
-                    return _speech(event)
-                # The first kind that is noticed wins.
-                self.call.add("note", "Keys came first; the words are not used.")
-            elif event.digit == listening.finish_on_key:
-                return _digits(self.call.digits, event.digit) if self.call.digits else None
-            else:
-                self.call.digits += event.digit
-                if len(self.call.digits) == listening.num_digits:
-                    return _digits(self.call.digits, "")
-            event = None
-
-    # --- the other verbs -------------------------------------------------------------------------------------
+        found = yield from gathering.gather(self.call, verb, base)
+        return None if found is None else action(verb, base, found)
 
     def _record(self, verb: Element, base: str) -> Step:
         """Beep, then words, until silence, a finish key, the longest time or the end of the call."""
@@ -337,7 +228,7 @@ class Interpreter:
         seconds, ended_by = 0.0, ""
         try:
             while True:
-                event = yield from self._wait(Wait("recording", listening.timeout, listening))
+                event = yield Wait("recording", listening.timeout, listening)
                 if isinstance(event, Elapsed):
                     break
                 if isinstance(event, Speech):
@@ -372,11 +263,11 @@ class Interpreter:
             raise WebhookFailed(11100, "<Redirect> needs an absolute address: its document has none.")
         return Fetch(url, verb.attributes.get("method", "POST").upper())
 
-    def _hangup(self, verb: Element, base: str) -> Step:
+    def _hangup(self, _verb: Element, _base: str) -> Step:
         yield from ()
         return End()
 
-    def _reject(self, verb: Element, base: str) -> Step:
+    def _reject(self, verb: Element, _base: str) -> Step:
         yield from ()
         if self.call.answered_at is not None:
             return End()
@@ -393,28 +284,3 @@ def action(verb: Element, base: str, extra: Params) -> Fetch:
     if not url.startswith(("http://", "https://")):
         raise WebhookFailed(11100, f"<{verb.name}> needs an absolute action: its document has no address.")
     return Fetch(url, verb.attributes.get("method", "POST").upper(), tuple(extra))
-
-
-def _loops(verb: Element) -> int:
-    return int(verb.attributes.get("loop", "1")) or MOST_LOOPS
-
-
-def _listening(verb: Element) -> Listening:
-    given = verb.attributes
-    return Listening(
-        inputs=tuple(given.get("input", "dtmf").split()),
-        timeout=float(given.get("timeout", "5")),
-        num_digits=int(given["numDigits"]) if "numDigits" in given else None,
-        finish_on_key=given.get("finishOnKey", "#"),
-        hints=given.get("hints", ""),
-        language=given.get("language", "en-US"),
-    )
-
-
-def _digits(digits: str, finished_on: str) -> Params:
-    return [("msg", "Gather End"), ("Digits", digits), ("FinishedOnKey", finished_on)]
-
-
-def _speech(event: Speech) -> Params:
-    found = [("SpeechResult", event.text)]
-    return found if event.confidence is None else [*found, ("Confidence", str(event.confidence))]

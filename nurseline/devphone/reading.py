@@ -15,6 +15,7 @@ from nurseline.devphone.texting import Picture
 MOST_CHARACTERS = 1600
 MOST_PICTURES = 10
 MOST_PICTURE_BYTES = 5 * 1024 * 1024
+_MEDIA = ("image/", "audio/", "video/", "text/", "application/")
 _PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
@@ -67,7 +68,7 @@ def pace(given: Any) -> Pace:
 
 
 def answering(given: Any) -> dict[str, Any]:
-    """What a handset does when it is called: {"answer": ask, human, machine, busy, no-answer, failed; "after": s}."""
+    """What a handset does when it is called: how it answers, and after how many seconds."""
     if not isinstance(given, dict) or set(given) - {"answer", "after"}:
         raise BadInput("call must be an object with answer and after.")
     what, after = given.get("answer", "ask"), given.get("after", 0.5)
@@ -102,9 +103,7 @@ def _picture(item: Any) -> Picture:
     if not isinstance(item, dict) or set(item) - {"content_type", "data"}:
         raise BadInput("Each of media must be an object with content_type and data.")
     content_type, data = item.get("content_type", "image/png"), item.get("data")
-    if not isinstance(content_type, str) or not content_type.startswith(
-        ("image/", "audio/", "video/", "text/", "application/")
-    ):
+    if not isinstance(content_type, str) or not content_type.startswith(_MEDIA):
         raise BadInput("content_type must be a media type such as image/png.")
     if data is None:
         return Picture(content_type, _PIXEL)

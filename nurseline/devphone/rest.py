@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, make_response, request
+from flask import Blueprint, Response, current_app, g, jsonify, make_response, request
 
 from nurseline.devphone import rest_messages, rest_shapes
 from nurseline.devphone.errors import RestError
@@ -24,6 +24,16 @@ def exchange() -> Exchange:
     return exchange_of(current_app)
 
 
+def account() -> str:
+    """The one account there is; requests for another do not come this far."""
+    return exchange().settings.account_sid
+
+
+@blueprint.url_value_preprocessor
+def _take_account(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    g.account = (values or {}).pop("account", None)
+
+
 @blueprint.before_request
 def _authenticate() -> None:
     """Basic auth with the account and its token; another account is not found."""
@@ -35,7 +45,7 @@ def _authenticate() -> None:
         and hmac.compare_digest(password.encode(), settings.auth_token.encode())
     ):
         raise RestError(20003, "Authenticate", 401)
-    if (request.view_args or {}).get("account") != settings.account_sid:
+    if g.account != settings.account_sid:
         raise not_found()
 
 
@@ -117,24 +127,24 @@ def listing(
 
 
 @blueprint.post("/Messages.json")
-def create_message(account: str) -> Response:
+def create_message() -> Response:
     before_create("message")
     settings = exchange().settings
     media = [url for url in request.form.getlist("MediaUrl") if url]
     message = rest_messages.create(request.form, media, exchange().texting, settings.number)
-    response = make_response(jsonify(rest_shapes.message(message, account, created=True)), 201)
+    response = make_response(jsonify(rest_shapes.message(message, account(), created=True)), 201)
     return after_create("message", response)
 
 
 @blueprint.get("/Messages.json")
-def list_messages(account: str) -> Response:
+def list_messages() -> Response:
     number, size, below = paging(request.args)
     where, values = rest_messages.conditions(request.args)
     if below is not None:
         where.append("seq < ?")
         values.append(below)
     found = exchange().texting.store.select(where, values, "seq DESC", size + 1)
-    return listing("messages", lambda row: rest_shapes.message(row, account), found, number, size)
+    return listing("messages", lambda row: rest_shapes.message(row, account()), found, number, size)
 
 
 def _message(sid: str) -> Message:
@@ -145,36 +155,36 @@ def _message(sid: str) -> Message:
 
 
 @blueprint.get("/Messages/<sid>.json")
-def fetch_message(account: str, sid: str) -> Response:
-    return jsonify(rest_shapes.message(_message(sid), account))
+def fetch_message(sid: str) -> Response:
+    return jsonify(rest_shapes.message(_message(sid), account()))
 
 
 @blueprint.post("/Messages/<sid>.json")
-def update_message(account: str, sid: str) -> Response:
+def update_message(sid: str) -> Response:
     changed = rest_messages.update(request.form, _message(sid), exchange().texting)
-    return jsonify(rest_shapes.message(changed, account))
+    return jsonify(rest_shapes.message(changed, account()))
 
 
 @blueprint.delete("/Messages/<sid>.json")
-def delete_message(account: str, sid: str) -> Response:
+def delete_message(sid: str) -> Response:
     exchange().texting.store.remove(_message(sid).sid)
     return Response(status=204)
 
 
 @blueprint.get("/Messages/<sid>/Media.json")
-def list_media(account: str, sid: str) -> Response:
+def list_media(sid: str) -> Response:
     rows = exchange().texting.store.media(_message(sid).sid)
-    items = [rest_shapes.media(row, account) for row in rows]
+    items = [rest_shapes.media(row, account()) for row in rows]
     return jsonify(rest_shapes.page(request.path, "media_list", items, [], 0, 50, None, False))
 
 
 @blueprint.get("/Messages/<parent>/Media/<sid>.json")
-def fetch_media(account: str, parent: str, sid: str) -> Response:
-    return jsonify(rest_shapes.media(_media(parent, sid), account))
+def fetch_media(parent: str, sid: str) -> Response:
+    return jsonify(rest_shapes.media(_media(parent, sid), account()))
 
 
 @blueprint.get("/Messages/<parent>/Media/<sid>")
-def media_file(account: str, parent: str, sid: str) -> Response:
+def media_file(parent: str, sid: str) -> Response:
     row = _media(parent, sid)
     return Response(row["data"], mimetype=row["content_type"])
 

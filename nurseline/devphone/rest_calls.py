@@ -21,6 +21,7 @@ from nurseline.devphone.ledger import Value
 from nurseline.devphone.numbers import MAGIC_CALL_ERRORS, MAGIC_FROM, e164
 from nurseline.devphone.reports import EVENTS, Report
 from nurseline.devphone.rest import (
+    account,
     after_create,
     before_create,
     blueprint,
@@ -45,10 +46,10 @@ class _Row(dict[str, Any]):
 
 
 @blueprint.post("/Calls.json")
-def create_call(account: str) -> Response:
+def create_call() -> Response:
     before_create("call")
     call = exchange().calls.call_out(_wanted())
-    return after_create("call", make_response(_shown(call.sid, account), 201))
+    return after_create("call", make_response(_shown(call.sid), 201))
 
 
 def _wanted() -> Outgoing:
@@ -144,17 +145,17 @@ def _row(sid: str) -> dict[str, Any]:
     return found
 
 
-def _shown(sid: str, account: str) -> Response:
-    return jsonify(rest_shapes.call(_row(sid), account, NUMBER_SID))
+def _shown(sid: str) -> Response:
+    return jsonify(rest_shapes.call(_row(sid), account(), NUMBER_SID))
 
 
 @blueprint.get("/Calls/<sid>.json")
-def fetch_call(account: str, sid: str) -> Response:
-    return _shown(sid, account)
+def fetch_call(sid: str) -> Response:
+    return _shown(sid)
 
 
 @blueprint.get("/Calls.json")
-def list_calls(account: str) -> Response:
+def list_calls() -> Response:
     number, size, below = paging(request.args)
     where: list[str] = []
     values: list[Value] = []
@@ -172,13 +173,14 @@ def list_calls(account: str) -> Response:
     if below is not None:
         where.append("seq < ?")
         values.append(below)
-    sql = f"SELECT * FROM calls WHERE {' AND '.join(where) or '1'} ORDER BY seq DESC LIMIT {size + 1:d}"
+    # The conditions hold column names of this room; values go in as parameters.
+    sql = f"SELECT * FROM calls WHERE {' AND '.join(where) or '1'} ORDER BY seq DESC LIMIT {size + 1:d}"  # noqa: S608
     rows = [_Row(dict(row)) for row in exchange().ledger.rows(sql, values)]
-    return listing("calls", lambda row: rest_shapes.call(row, account, NUMBER_SID), rows, number, size)
+    return listing("calls", lambda row: rest_shapes.call(row, account(), NUMBER_SID), rows, number, size)
 
 
 @blueprint.post("/Calls/<sid>.json")
-def update_call(account: str, sid: str) -> Response:
+def update_call(sid: str) -> Response:
     """Ends the call (Status) or sends it to another document (Url, Twiml)."""
     row, status = _row(sid), request.form.get("Status", "")
     call = exchange().calls.find(sid)
@@ -194,7 +196,7 @@ def update_call(account: str, sid: str) -> Response:
             raise RestError(21220, "Call is not in-progress. Cannot redirect.")
         exchange().calls.divert(call, target)
     exchange().calls.settle(call, 1.0)
-    return _shown(sid, account)
+    return _shown(sid)
 
 
 def _stop(call: Call, status: str) -> None:
@@ -204,7 +206,7 @@ def _stop(call: Call, status: str) -> None:
 
 
 @blueprint.delete("/Calls/<sid>.json")
-def delete_call(account: str, sid: str) -> Response:
+def delete_call(sid: str) -> Response:
     if _row(sid)["status"] not in FINAL:
         raise RestError(20009, "A call in progress cannot be deleted", 409)
     exchange().ledger.write("DELETE FROM calls WHERE sid = ?", [sid])
@@ -219,12 +221,12 @@ def _recording(sid: str) -> Any:
 
 
 @blueprint.get("/Recordings/<sid>.json")
-def fetch_recording(account: str, sid: str) -> Response:
-    return jsonify(rest_shapes.recording(_recording(sid), account))
+def fetch_recording(sid: str) -> Response:
+    return jsonify(rest_shapes.recording(_recording(sid), account()))
 
 
 @blueprint.delete("/Recordings/<sid>.json")
-def delete_recording(account: str, sid: str) -> Response:
+def delete_recording(sid: str) -> Response:
     _recording(sid)
     exchange().ledger.write("DELETE FROM recordings WHERE sid = ?", [sid])
     return Response(status=204)
@@ -232,7 +234,7 @@ def delete_recording(account: str, sid: str) -> Response:
 
 @blueprint.get("/Recordings/<sid>")
 @blueprint.get("/Recordings/<sid>.wav")
-def recording_file(account: str, sid: str) -> Response:
+def recording_file(sid: str) -> Response:
     """Silence of the right length: the phone has no sound of its own."""
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:

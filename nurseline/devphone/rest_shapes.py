@@ -1,4 +1,4 @@
-"""JSON of the REST interface: the key sets of Twilio's OpenAPI examples, numbers as strings, dates RFC 2822."""
+"""JSON of the REST interface: key sets of Twilio's OpenAPI examples, numbers as strings, RFC 2822 dates."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def page(
 
     def uri(at: int, mark: str | None = None) -> str:
         query = [*filters, ("PageSize", str(size)), ("Page", str(at))]
-        return f"{path}?{urlencode(query + [('PageToken', mark)] if mark else query)}"
+        return f"{path}?{urlencode([*query, ('PageToken', mark)] if mark else query)}"
 
     start = number * size
     return {

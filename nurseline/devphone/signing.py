@@ -44,7 +44,7 @@ def signature(token: str, url: str, params: Iterable[tuple[str, str]]) -> str:
 
 
 def signed_url(url: str, channel: Channel) -> str:
-    """The address as it goes into the signature: no fragment, no user; the port stays except voice on https."""
+    """The address as signed: no fragment, no user; the port stays except for voice on https."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     if channel == "voice" and parts.scheme == "https" and parts.port:
@@ -53,7 +53,7 @@ def signed_url(url: str, channel: Channel) -> str:
 
 
 def split_overrides(url: str) -> tuple[str, Overrides]:
-    """The address that is requested, and what its fragment asks for. Wrong overrides are ignored and named."""
+    """The address that is requested, and what its fragment asks for; wrong overrides are named."""
     parts = urlsplit(url)
     clean = urlunsplit((parts.scheme, parts.netloc, parts.path, parts.query, ""))
     if not parts.fragment:
@@ -85,7 +85,7 @@ def split_overrides(url: str) -> tuple[str, Overrides]:
 
 
 def usable_address(url: str) -> bool:
-    """Whether the carrier would call this address: http(s), a host without underscore, at most 4000 characters."""
+    """Whether the carrier would call it: http(s), a host without underscore, at most 4000 characters."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -105,9 +105,11 @@ def _problems(verb: twiml.Element, number: str, base: str) -> list[twiml.Problem
         found.append(twiml.Problem(14101, "<Message> to is not a phone number."))
     if "from" in attributes and e164(attributes["from"]) != number:
         found.append(twiml.Problem(14102, "<Message> from is not this account's number."))
-    for name in ("statusCallback", "action"):
-        if name in attributes and not usable_address(urljoin(base, attributes[name])):
-            found.append(twiml.Problem(14105, f"<Message> {name} is not a usable address."))
+    found += [
+        twiml.Problem(14105, f"<Message> {name} is not a usable address.")
+        for name in ("statusCallback", "action")
+        if name in attributes and not usable_address(urljoin(base, attributes[name]))
+    ]
     if not verb.text and not any(child.text for child in verb.children):
         found.append(twiml.Problem(14103, "<Message> has neither text nor media."))
     return found

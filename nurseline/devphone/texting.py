@@ -52,7 +52,7 @@ class Texting:
         self.sms_url = settings.line_url + "/sms"
         self.fallback_url: str | None = None
 
-    # --- outbound ---------------------------------------------------------------------------------------------
+    # --- outbound ---
 
     def send(
         self,
@@ -100,8 +100,8 @@ class Texting:
             self._report(message)
         return message
 
-    def blocked(self, handset: str, service: str | None = None) -> bool:
-        """Whether the handset opted out of this number, or of the service."""
+    def blocked(self, handset: str) -> bool:
+        """Whether the handset opted out of the line's number."""
         return self._ledger.blocked(self._settings.number, handset)
 
     def _go_on(self, message: Message) -> None:
@@ -126,7 +126,7 @@ class Texting:
         current = self.store.get(sid)
         if current is None:
             return
-        if status == "queued" and self.blocked(current.recipient, current.service):
+        if status == "queued" and self.blocked(current.recipient):
             # Through a service an opt-out shows only after the message was accepted.
             moved = self.store.advance(sid, "failed", error_code=21610, sender=self._settings.number)
         elif status in {"failed", "undelivered"}:
@@ -168,7 +168,7 @@ class Texting:
             params.append(("RawDlrDoneDate", time.strftime("%y%m%d%H%M", time.gmtime(message.updated))))
         return params
 
-    # --- inbound ----------------------------------------------------------------------------------------------
+    # --- inbound ---
 
     def receive(
         self, sender: str, body: str, pictures: Sequence[Picture] = ()
@@ -198,7 +198,8 @@ class Texting:
 
     def _store(self, parent: str, picture: Picture) -> str:
         sid = self.store.add_media(parent, picture.content_type, picture.data)
-        return f"{self._address()}/{API_VERSION}/Accounts/{self._settings.account_sid}/Messages/{parent}/Media/{sid}"
+        account = f"{self._address()}/{API_VERSION}/Accounts/{self._settings.account_sid}"
+        return f"{account}/Messages/{parent}/Media/{sid}"
 
     def _keyword(self, message: Message) -> None:
         """STOP, START, HELP: block or unblock the pair, and the carrier's own answer."""

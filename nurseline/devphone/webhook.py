@@ -1,7 +1,7 @@
 """Requests to the line: signed, with Twilio's limits, retries and content rules.
 
-Limits: connect 5 s, read 15 s, total 15 s, 64 kB, 10 redirects; one retry, and only when the connection failed.
-https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides, /docs/api/errors/11200 and its neighbours.
+Limits: connect 5 s, read 15 s, total 15 s, 64 kB, 10 redirects; one retry, and only when the connection
+failed. https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides, /docs/api/errors/11200
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TWIML_TYPES = frozenset({"text/xml", "application/xml", "text/html"})
 Kind = Literal["twiml", "text", "audio"]
 
 
-class WebhookFailed(Exception):
+class WebhookFailed(Exception):  # noqa: N818 - the line failed, not this program
     """The line did not give a usable answer; `code` is the debugger's."""
 
     def __init__(self, code: int, detail: str, retry_kind: str = "") -> None:

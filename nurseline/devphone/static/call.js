@@ -109,6 +109,8 @@ export function showCall(next) {
   byId("hangup").hidden = !inCall() || rings;
   for (const button of byId("keys").children) button.disabled = !inCall() || rings;
   byId("say-it").disabled = byId("skip").disabled = !inCall() || rings;
+  byId("hiding").hidden = inCall();
+  byId("skip").hidden = !inCall();
   byId("call-state").textContent = rings ? "The line is calling you." : STATES[next?.phase] || "Not in a call.";
   byId("call-time").textContent = next ? clock(next.ended ? next.duration : next.seconds) : "";
   if (next) showLines(next, first);
