@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,15 +16,10 @@ from nurseline.content.source import one_line, source_sections
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _AMOUNT: Final = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:(?:-|to|a)\s*(\d+(?:[.,]\d+)?)\s*)?([^\W\d_]*)")
+_ENGLISH: Final = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_SPANISH: Final = ("dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce")
 _NUMBER_WORDS: Final = MappingProxyType(
-    {
-        word: str(value)
-        for value, names in enumerate(
-            ["two dos", "three tres", "four cuatro", "five cinco", "six seis", "seven siete", "eight ocho", "nine nueve", "ten diez", "eleven once", "twelve doce"],
-            start=2,
-        )
-        for word in names.split()
-    }
+    {word: str(value) for names in (_ENGLISH, _SPANISH) for value, word in enumerate(names, start=2)}
 )
 _UNITS: Final = MappingProxyType({"hora": "hour", "semana": "week", "dia": "day", "mes": "month"})
 _ENDINGS: Final = ("iness", "ment", "ness", "ing", "ied", "ies", "ed", "es", "ly", "y", "s", "e")
@@ -42,8 +38,9 @@ class PlainWords:
 
 @cache
 def plain_words(language: str) -> PlainWords:
-    """The lists for a language; KeyError when plain_words.toml has none."""
-    data: dict[str, Any] = tomllib.loads((FOLDER / "plain_words.toml").read_text("utf-8"))[language]
+    """The lists for a language; empty ones, which let no answer pass, when the file has none."""
+    lists = tomllib.loads((FOLDER / "plain_words.toml").read_text("utf-8"))
+    data: dict[str, Any] = defaultdict(list, lists.get(language, {"plain": {}}))
     return PlainWords(
         function_words=frozenset(data["function_words"]),
         house_sentences=frozenset(data["house_sentences"]),

@@ -38,7 +38,7 @@ def listen(at: Heard) -> Turn:
 
 def _rules(at: Heard) -> Turn | None:
     """Opt-out and the other words that mean the same everywhere."""
-    top = replace(calm(at.state), place="menu").remember(list="menu")
+    top = replace(calm(at.state), place="menu")
     match at.meaning.topic:
         case "stop":
             return Turn(top, (Say("optout.confirmed"),), (OptOut(),))

@@ -162,7 +162,8 @@ def _welcomed(at: Heard, turn: Turn) -> Turn:
 def _finished(turn: Turn, before: State) -> Turn:
     """Remember what to repeat, and say what input the next step takes."""
     state = turn.state
-    repair = state.misses > 0 or state.silences > 0 or turn.say[-1].id in ("thanks", "help")
+    aside = state.misses > 0 or state.silences > 0 or turn.say[-1].id in ("thanks", "help")
+    repair = aside and state.place == before.place
     last = before.last if repair else tuple(say for say in turn.say if say.id != "welcome")
     number = state.place == "callback_number"
     return replace(

@@ -25,7 +25,9 @@ _WORDS: Final = {
     "admin": ("admin.done", "admin.already"),
     "urgent": ("urgent", "urgent"),
 }
-_FORGET: Final = dict.fromkeys(("alarm", "best_time", "candidates", "number", "pending", "reason", "second"))
+_FORGET: Final = dict.fromkeys(
+    ("alarm", "best_time", "candidates", "list", "number", "pending", "reason", "second")
+)
 _LONGEST_BEST_TIME = 300
 
 
@@ -47,21 +49,20 @@ class Heard:
 
 
 def calm(state: State) -> State:
-    """The state once something was understood: counters at zero, open questions forgotten."""
-    return replace(state, misses=0, silences=0).remember(**_FORGET)
+    """The state once something was understood: counters at zero, topic and open questions forgotten."""
+    return replace(state, topic=None, part=0, misses=0, silences=0).remember(**_FORGET)
 
 
 def arrive(at: Heard, place: str) -> Turn:
     """Go to a place and say what it asks."""
     state = replace(calm(at.state), place=place)
-    if place in LISTS:
-        state = state.remember(list=place)
     return Turn(state, prompt(state, at.channel))
 
 
 def answer(at: Heard, topic: str, part: int = 0, second: str | None = None) -> Turn:
     """Give a part of the answer to a topic; with a second topic both, or the first and an offer."""
-    state = replace(calm(at.state), place="topic", topic=topic, part=part + 1)
+    shown = at.state.place if at.state.place in LISTS else at.state.recall("list")
+    state = replace(calm(at.state), place="topic", topic=topic, part=part + 1).remember(list=shown)
     first = Say(answer_id(topic, part))
     if second in ANSWERS and second != topic:
         both = (first, Say(answer_id(second, 0)), followup(replace(state, topic=second), at.channel))
@@ -110,7 +111,7 @@ def request(
         state = replace(calm(at.state), place="callback_number").remember(pending=reason, best_time=kept)
         return Turn(state, (*before, *prompt(state, at.channel)), effects)
     done, already = words or _WORDS.get(reason, _NURSE_WORDS)
-    state = replace(calm(at.state), place="done" if at.voice else "menu").remember(list="menu")
+    state = replace(calm(at.state), place="done" if at.voice else "menu")
     said = (*before, Say(done, promise_for=reason, already=already))
     return Turn(
         state,
@@ -133,7 +134,7 @@ def alarm(at: Heard) -> Turn:
         words = "emergency.both"
     else:
         words = "emergency"
-    state = replace(calm(at.state), place="menu").remember(list="menu", alarm=words)
+    state = replace(calm(at.state), place="menu").remember(alarm=words)
     number = at.state.recall("call_number") or at.state.recall("number")
     return Turn(state, (Say(words),), (*opted_out, RequestCallback("emergency", None, number)))
 
@@ -146,7 +147,7 @@ def remind(at: Heard, said: str) -> Turn:
     if said == "question":
         effects = (AnswerReminder("question"),)
         return request(at, "nurse", words=("reminder.question", "reminder.question"), effects=effects)
-    state = replace(calm(at.state), place="done" if at.voice else "menu").remember(list="menu")
+    state = replace(calm(at.state), place="done" if at.voice else "menu")
     hint = prompt(state, at.channel) if at.voice else ()
     return Turn(state, (Say("reminder.well"), *hint), (AnswerReminder("well"),))
 
@@ -160,12 +161,12 @@ def miss(at: Heard) -> Turn:
         return _first_miss(replace(at, state=state))
     reason = _reason_here(state)
     if state.misses == 2:
-        offered = replace(state, place="offer_person").remember(reason=reason, alarm=None)
+        offered = _moved(state, "offer_person").remember(reason=reason)
         return Turn(offered, (Say("offer_person"),))
     if at.voice:
         words = ("voice.callback_recorded", "voice.callback_recorded")
         return request(replace(at, state=state), reason, before=(Say("voice.silence.3"),), words=words)
-    again = replace(state, place="offer_person").remember(reason=reason)
+    again = _moved(state, "offer_person").remember(reason=reason)
     return Turn(again, (Say("offer_person.again"),))
 
 
@@ -177,12 +178,17 @@ def waiting_for(state: State) -> Reason:
 def _first_miss(at: Heard) -> Turn:
     likely = [topic for topic in at.meaning.candidates if topic in ANSWERS or topic in _ASKABLE][:2]
     if likely and at.meaning.choice is None:
-        state = replace(at.state, place="unsure").remember(candidates=",".join(likely), alarm=None)
+        state = _moved(at.state, "unsure").remember(candidates=",".join(likely))
         return Turn(state, prompt(state, at.channel))
     if at.state.place == "reminder" and not at.voice:
         return Turn(at.state, prompt(at.state, at.channel))
     again = at.voice or at.state.place in ("schedule_time", "unsure", "offer_person")
     return Turn(at.state, (Say("not_understood"), *(prompt(at.state, at.channel) if again else ())))
+
+
+def _moved(state: State, place: str) -> State:
+    """Another place, the misunderstandings still counted."""
+    return replace(calm(state), place=place, misses=state.misses)
 
 
 def _number_miss(at: Heard) -> Turn:

@@ -68,7 +68,9 @@ def numbers(state: State, channel: Channel) -> Mapping[int, str]:
     likely = candidates(state)
     if state.place == "unsure" and likely:
         return dict(enumerate((*likely, *(("menu",) if len(likely) == 1 else ()), "nurse"), start=1))
-    return _NUMBERS.get(state.place) or LISTS.get(state.recall("list") or "menu", TOP)
+    if state.place == "topic":
+        return LISTS.get(state.recall("list") or "menu", TOP)
+    return _NUMBERS.get(state.place, TOP)
 
 
 def home_of(topic: str | None) -> str:

@@ -1,0 +1,150 @@
+"""Every way through the menu, by trying it: used by the tests and printed for a nurse to check.
+
+Starts where conversations start, tries every kind of meaning at every state that can be reached, and
+goes on from there. Pure; what differs only in counters or in repeated words counts as the same state.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, get_args
+
+from nurseline.content import Channel
+from nurseline.dialogue.machine import begin, respond, silence
+from nurseline.dialogue.state import RequestCallback, State, Turn, reminded
+from nurseline.language.meaning import Command, Daypart, Evidence, Meaning, Topic
+
+SILENCE: Final = "(silence)"
+_MOST_COUNTED = 4
+_NUMBER: Final = "2025550123"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Something a patient may say at any place, with a name for reports."""
+
+    name: str
+    meaning: Meaning
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing tried: where, what was heard (None: silence on a call), and the turn that followed."""
+
+    channel: Channel
+    before: State
+    heard: Heard | None
+    turn: Turn
+
+    @property
+    def name(self) -> str:
+        """What was heard, in a word or two."""
+        return self.heard.name if self.heard else SILENCE
+
+    @property
+    def reaches_person(self) -> bool:
+        """True when the step asks a person to call."""
+        return any(isinstance(effect, RequestCallback) for effect in self.turn.effects)
+
+
+def everything_heard() -> tuple[Heard, ...]:
+    """One example of each kind of meaning: topics, pairs of topics, numbers, commands, alarms, unknown."""
+    kinds = [Heard(topic, _meaning(topic), topic) for topic in get_args(Topic)]
+    kinds += [Heard(f"={number}", _meaning("unknown", choice=number), str(number)) for number in range(13)]
+    kinds += [Heard(f"/{word}", _meaning("unknown", command=word), word) for word in get_args(Command)]
+    kinds += [Heard(f"~{part}", _meaning("unknown", daypart=part), part) for part in get_args(Daypart)]
+    pairs: tuple[tuple[Topic, Topic], ...] = (
+        ("onset", "duration"),
+        ("expect", "suitability"),
+        ("recovery", "nurse"),
+        ("schedule", "risks"),
+        ("clinical", "schedule"),
+    )
+    kinds += [Heard(f"{one}+{two}", _meaning(one, second_topic=two)) for one, two in pairs]
+    kinds += [
+        Heard("one likely", _meaning("unknown", candidates=("onset",)), "when hmm"),
+        Heard("two likely", _meaning("unknown", candidates=("recovery", "clinical")), "sore hmm"),
+        Heard("free words", _meaning("unknown"), "tuesday before noon"),
+        Heard("nothing", _meaning("unknown"), ""),
+        Heard("a phone number", _meaning("unknown"), _NUMBER),
+        Heard("half a number", _meaning("unknown"), "55501"),
+        Heard("schedule+morning", _meaning("schedule", daypart="morning"), "book me in the morning"),
+        Heard("emergency", Meaning("emergency", "emergency", 1.0), "can't breathe"),
+        Heard("emergency, and stop", Meaning("emergency", "emergency", 1.0, second_topic="stop"), "x"),
+        Heard("crisis", Meaning("emergency", "emergency", 1.0, (Evidence("crisis.die", "x"),)), "x"),
+        Heard("urgent", Meaning("urgent", "urgent", 1.0), "fever"),
+        Heard("review", Meaning("review", "recovery", 1.0), "sore"),
+        Heard("spanish", Meaning("none", "onset", 1.0, language="es"), "cuando"),
+        Heard("ask for spanish", Meaning("none", "language", 1.0, language="es"), "espanol"),
+        Heard("ask for english", Meaning("none", "language", 1.0, language="en"), "english"),
+    ]
+    return tuple(kinds)
+
+
+def walk(
+    channel: Channel, *, languages: tuple[str, ...] = ("en",), can_call_back: bool = True
+) -> Iterator[Step]:
+    """Every step from every state that can be reached, each state once."""
+    kinds = everything_heard()
+    first = begin(channel=channel, language=languages[0], languages=languages).state
+    queue = deque([State(language=languages[0]), first, reminded(State(language=languages[0]))])
+    seen = {_key(state) for state in queue}
+    while queue:
+        state = queue.popleft()
+        for step in _tried(state, kinds, channel, languages, can_call_back):
+            yield step
+            key = _key(step.turn.state)
+            if key not in seen and not step.turn.ends:
+                seen.add(key)
+                queue.append(step.turn.state)
+
+
+def table(steps: Iterator[Step]) -> list[str]:
+    """One line per place and thing heard: what is said, what is done, where it leads."""
+    lines: dict[tuple[str, str], str] = {}
+    for step in steps:
+        said = " + ".join(say.id for say in step.turn.say)
+        done = ", ".join(type(effect).__name__ for effect in step.turn.effects)
+        to = "ends" if step.turn.ends else step.turn.state.place
+        line = f"{step.before.place:16} {step.name:22} -> {to:16} {said}{f' [{done}]' if done else ''}"
+        lines.setdefault((step.before.place, step.name), line)
+    return [lines[key] for key in sorted(lines)]
+
+
+def _tried(
+    state: State,
+    kinds: tuple[Heard, ...],
+    channel: Channel,
+    languages: tuple[str, ...],
+    can_call_back: bool,
+) -> Iterator[Step]:
+    for heard in kinds:
+        turn = respond(
+            state,
+            heard.meaning,
+            channel=channel,
+            words=heard.words,
+            languages=languages,
+            can_call_back=can_call_back,
+        )
+        yield Step(channel, state, heard, turn)
+    if channel == "voice":
+        yield Step(channel, state, None, silence(state, can_call_back=can_call_back, languages=languages))
+
+
+def _key(state: State) -> State:
+    """The state without what does not change what can follow."""
+    return replace(state, misses=min(state.misses, _MOST_COUNTED), last=())
+
+
+def _meaning(topic: Topic, **more: object) -> Meaning:
+    return replace(Meaning("none", topic, 1.0), **more)  # type: ignore[arg-type]
+
+
+def by_place(steps: Iterator[Step]) -> Mapping[str, list[Step]]:
+    """The steps sorted by the place they were tried at."""
+    places: dict[str, list[Step]] = {}
+    for step in steps:
+        places.setdefault(step.before.place, []).append(step)
+    return places
