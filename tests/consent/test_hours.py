@@ -1,0 +1,121 @@
+"""When an automated message may go: the arithmetic of allowed hours."""
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nurseline.consent.hours import is_allowed, next_allowed
+from tests.support.line import instants
+
+USUAL = (time(9), time(20))
+NEW_YORK, PHOENIX = ZoneInfo("America/New_York"), ZoneInfo("America/Phoenix")
+ZONES = st.sampled_from(
+    [
+        "America/New_York",
+        "America/Phoenix",
+        "America/Los_Angeles",
+        "America/Adak",
+        "Pacific/Honolulu",
+        "America/St_Johns",
+        "Europe/Dublin",
+        "Australia/Lord_Howe",  # its clocks change by half an hour
+        "Asia/Kathmandu",
+        "Pacific/Kiritimati",
+        "America/Havana",  # its clocks change at midnight
+        "UTC",
+    ]
+).map(ZoneInfo)
+INSTANTS = instants(datetime(2024, 1, 1, tzinfo=UTC), datetime(2029, 1, 1, tzinfo=UTC))
+# near the changes of 2026 in the United States, where mistakes would be
+NEAR_A_CHANGE = st.one_of(
+    instants(datetime(2026, 3, 7, tzinfo=UTC), datetime(2026, 3, 10, tzinfo=UTC)),
+    instants(datetime(2026, 10, 31, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC)),
+)
+QUARTERS = st.integers(0, 95).map(lambda quarter: time(quarter // 4, quarter % 4 * 15))
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> tuple[time, time]:
+    """Spans of the day; some last until 24:00, which is written 00:00."""
+    first, last = sorted((draw(QUARTERS), draw(QUARTERS)))
+    return (first, last) if first < last and draw(st.booleans()) else (first, time(0))
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(INSTANTS, NEAR_A_CHANGE), ZONES, spans())
+def test_the_next_allowed_instant_is_allowed_and_not_in_the_past(instant, zone, span) -> None:
+    found = next_allowed(instant, zone, span)
+    assert found >= instant
+    assert found.utcoffset() == timedelta(0)
+    assert is_allowed(found, zone, span)
+    if is_allowed(instant, zone, span):
+        assert found == instant
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(INSTANTS, NEAR_A_CHANGE), ZONES, spans())
+def test_nothing_before_the_next_allowed_instant_was_allowed(instant, zone, span) -> None:
+    found = next_allowed(instant, zone, span)
+    assert found == instant or not is_allowed(found - timedelta(microseconds=1), zone, span)
+    minute = instant
+    while minute < found:
+        assert not is_allowed(minute, zone, span)
+        minute += timedelta(minutes=7)
+
+
+def test_the_first_minute_is_allowed_and_the_last_is_not() -> None:
+    assert is_allowed(utc("2026-01-15T14:00"), NEW_YORK, USUAL)
+    assert not is_allowed(utc("2026-01-15T13:59:59"), NEW_YORK, USUAL)
+    assert is_allowed(utc("2026-01-16T00:59:59"), NEW_YORK, USUAL)
+    assert not is_allowed(utc("2026-01-16T01:00"), NEW_YORK, USUAL)
+
+
+@pytest.mark.parametrize(
+    ("evening", "opening"),
+    [
+        (
+            "2026-03-08T01:30",
+            "2026-03-08T13:00",
+        ),  # the night in which clocks go forward: 9 is an hour earlier
+        ("2026-11-01T01:30", "2026-11-01T14:00"),  # the night in which they go back: 9 is an hour later
+        ("2026-01-15T02:00", "2026-01-15T14:00"),
+    ],
+)
+def test_a_message_of_the_evening_waits_until_nine_on_the_wall_clock(evening: str, opening: str) -> None:
+    assert next_allowed(utc(evening), NEW_YORK, USUAL) == utc(opening)
+
+
+def test_an_opening_that_the_change_to_summer_time_swallows_is_right_after_the_gap() -> None:
+    span = (time(2, 30), time(20))
+    assert next_allowed(utc("2026-03-08T06:00"), NEW_YORK, span) == utc("2026-03-08T07:00")
+
+
+def test_a_span_in_the_hour_that_comes_twice_opens_twice() -> None:
+    span = (time(1, 0), time(1, 30))
+    assert next_allowed(utc("2026-11-01T05:45"), NEW_YORK, span) == utc("2026-11-01T06:00")
+
+
+def test_phoenix_keeps_its_hours_when_others_change_their_clocks() -> None:
+    for day in ("2026-03-07", "2026-03-09", "2026-07-01", "2026-11-02"):
+        assert next_allowed(utc(f"{day}T05:00"), PHOENIX, USUAL) == utc(f"{day}T16:00")
+
+
+def test_a_span_until_midnight_holds_the_last_minute_of_the_day() -> None:
+    until_midnight = (time(9), time(0))
+    assert is_allowed(utc("2026-01-16T04:59"), NEW_YORK, until_midnight)
+    assert not is_allowed(utc("2026-01-16T05:00"), NEW_YORK, until_midnight)
+    assert next_allowed(utc("2026-01-16T05:00"), NEW_YORK, until_midnight) == utc("2026-01-16T14:00")
+    always = (time(0), time(0))
+    assert is_allowed(utc("2026-01-16T05:00"), NEW_YORK, always)
+
+
+def test_a_local_time_counts_as_the_instant_that_it_is() -> None:
+    local = datetime(2026, 3, 7, 21, 0, tzinfo=NEW_YORK)
+    assert next_allowed(local, NEW_YORK, USUAL) == utc("2026-03-08T13:00")
