@@ -87,7 +87,7 @@ def parse(raw: str, *, regions: frozenset[str] = frozenset({"US"})) -> PhoneNumb
 def _classified(number: phonenumbers.PhoneNumber, regions: frozenset[str]) -> PhoneNumber:
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     if not phonenumbers.is_valid_number(number):
-        # A prefix that is newer than the library, or 555: a patient may have it, so it is a number all the same.
+        # A prefix newer than the library, or 555: a patient may have it, so it counts as a number.
         if not _NORTH_AMERICAN.fullmatch(e164):
             return PhoneNumber("", "", "invalid")
         region = _north_american_region(str(number.national_number))

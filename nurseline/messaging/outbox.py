@@ -15,7 +15,7 @@ from nurseline.transitions import Transitions
 
 PRIORITY = {"alert": 0, "confirmation": 1, "reply": 1, "staff": 1, "reminder": 5}
 ANSWERS = frozenset({"reply", "alert", "confirmation", "staff"})  # go at any hour, without the ledger's leave
-CLAIM_LEASE = timedelta(seconds=30)  # a claim that runs out is harmless: the row is simply claimed again
+CLAIM_LEASE = timedelta(seconds=15)  # a claim that runs out is harmless: the row is simply claimed again
 SENDING_LEASE = timedelta(seconds=60)  # far above one request's time limits: after it the outcome is unknown
 
 MOVES = Transitions(

@@ -21,9 +21,15 @@ from tests.support.processes import Process, Processes
 from tests.support.settings import settings_for_tests
 from tests.support.waiting import wait_for
 
-WEB = "granian --interface wsgi --factory nurseline.app:create_app --host 127.0.0.1 --workers 1 --blocking-threads 2 --no-ws"
-WORKER = "celery -A workers.app worker --pool prefork --concurrency 2 --without-gossip --without-mingle --loglevel info"
-BEAT = "celery -A workers.app beat --scheduler celery.beat:Scheduler --loglevel info"
+WEB = [
+    *["granian", "--interface", "wsgi", "--factory", "nurseline.app:create_app", "--host", "127.0.0.1"],
+    *["--workers", "1", "--blocking-threads", "2", "--no-ws", "--port"],
+]
+WORKER = [
+    *["celery", "-A", "workers.app", "worker", "--pool", "prefork", "--concurrency", "2"],
+    *["--without-gossip", "--without-mingle", "--loglevel", "info"],
+]
+BEAT = ["celery", "-A", "workers.app", "beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", "info"]
 
 
 @dataclass
@@ -33,7 +39,7 @@ class Phone:
     url: str
 
     def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
-        """One request to the phone's control API; its JSON. Raises AssertionError with the phone's sentence."""
+        """One request to the control API; its JSON. Raises AssertionError with the phone's sentence."""
         data = json.dumps(body).encode() if body or method == "POST" else None
         request = urllib.request.Request(
             f"{self.url}/phone/api{path}",
@@ -82,14 +88,14 @@ class Line:
 
     def start_worker(self) -> Process:
         """One more Celery worker, waited for until it takes tasks."""
-        worker = self.processes.start("worker", WORKER.split(), self.env)
+        worker = self.processes.start("worker", WORKER, self.env)
         wait_for(lambda: "ready." in worker.output, 60, "the worker to be ready")
         self.workers.append(worker)
         return worker
 
     def start_beat(self) -> Process:
         """Celery beat."""
-        return self.processes.start("beat", BEAT.split(), self.env)
+        return self.processes.start("beat", BEAT, self.env)
 
 
 @pytest.fixture
@@ -100,7 +106,7 @@ def line(own_database_url: str, redis_url: str, processes: Processes, tmp_path: 
         database_url=own_database_url, redis_url=redis_url, port=port, phone_port=phone_port, state=tmp_path
     )
     phone = processes.start("phone", ["python", "-m", "nurseline.devphone"], env)
-    web = processes.start("web", [*WEB.split(), "--port", str(port)], env)
+    web = processes.start("web", [*WEB, str(port)], env)
     processes.wait_until_answers(phone, f"http://127.0.0.1:{phone_port}/healthz")
     processes.wait_until_answers(web, f"http://127.0.0.1:{port}/healthz")
     parts = build(_settings(env))
