@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import sqlalchemy as sa
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
 
 from nurseline.db import Encrypted, UtcDateTime
 from nurseline.tables import Base
@@ -11,7 +14,7 @@ from nurseline.tables import Base
 ONE_AT_A_TIME = 7_245_101  # any constant: the advisory lock that all hosts agree on
 
 
-def plain_type(kind: str, item: object, _context: object) -> str | bool:
+def plain_type(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
     """Write our own column types as what the database knows, so that old migrations need no code of ours."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
