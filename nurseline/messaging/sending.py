@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any, Protocol
@@ -82,10 +82,20 @@ class Sender:
         with self.db.begin() as session:
             token, ids = claim_due(session, now=self.clock.now(), limit=limit)
         if ids:
-            with ThreadPoolExecutor(max_workers=self.width) as pool:
-                # list(): an error of one row surfaces here, after all others were tried
-                list(pool.map(lambda i: self.send_one(i, token), ids))
+            self._send_all(ids, token)
         return len(ids)
+
+    def _send_all(self, ids: Sequence[uuid.UUID], token: uuid.UUID) -> None:
+        """Send claimed messages, ``width`` at once. An error of one is raised after all were tried."""
+        with ThreadPoolExecutor(max_workers=self.width) as pool:
+            tried = [pool.submit(self.send_one, message_id, token) for message_id in ids]
+            try:
+                wait(tried)
+            except BaseException:  # the time of the task is over: those not begun go back by their lease
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        for one in tried:
+            one.result()
 
     def send_one(self, message_id: uuid.UUID, token: uuid.UUID) -> None:
         """Send one claimed message, if it may still go."""
