@@ -1,0 +1,257 @@
+"""What is checked at the last moment before a request: consent, hours, use, words."""
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+
+import pytest
+import sqlalchemy as sa
+
+from nurseline.clock import SetClock
+from nurseline.consent import service as consent
+from nurseline.messaging.models import Contact, OutboundEvent
+from nurseline.messaging.outbox import cancel_planned
+from nurseline.messaging.sending import BACKOFF_LONGEST, Sender
+from nurseline.outcomes import NotSent
+from nurseline.parts import Parts
+from tests.messaging.support import claimed
+from tests.support.line import (
+    ZONE,
+    FakeGateway,
+    fetch,
+    history,
+    make_contact,
+    make_injection,
+    messages_of,
+    minutes,
+    plan_one,
+    record,
+    say_start,
+    say_stop,
+)
+from tests.support.waiting import wait_for
+
+NIGHT = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)  # 9 in the evening in New York
+NINE = datetime(2026, 3, 4, 14, 0, tzinfo=UTC)
+
+
+def causes(parts: Parts, message_id: uuid.UUID) -> list[str]:
+    query = sa.select(OutboundEvent.cause).where(OutboundEvent.subject_id == message_id)
+    with parts.db.begin() as session:
+        return list(session.scalars(query.order_by(OutboundEvent.id)))
+
+
+def test_a_stop_between_claim_and_request_wins(parts: Parts, sender: Sender, gateway: FakeGateway) -> None:
+    contact = make_contact(parts, agreed=True)
+    message = plan_one(parts, contact)
+    token, _ = claimed(parts)
+    say_stop(parts, contact)
+    sender.send_one(message, token)
+    assert gateway.sends == []
+    assert fetch(parts, message).status == "cancelled"
+
+
+def test_a_stop_that_only_the_ledger_knows_wins(parts: Parts, sender: Sender, gateway: FakeGateway) -> None:
+    contact = make_contact(parts, agreed=True)
+    message = plan_one(parts, contact)
+    token, _ = claimed(parts)
+    with parts.db.begin() as session:
+        consent.opt_out(session, record(parts, contact, "text", "stop"), carrier_blocked=False)
+    sender.send_one(message, token)
+    assert gateway.sends == []
+    assert fetch(parts, message).status == "skipped"
+
+
+def test_a_stop_that_is_being_written_is_waited_for_and_wins(
+    parts: Parts, sender: Sender, gateway: FakeGateway
+) -> None:
+    contact = make_contact(parts, agreed=True)
+    message = plan_one(parts, contact)
+    token, _ = claimed(parts)
+    with parts.db.begin() as session:
+        consent.opt_out(session, record(parts, contact, "text", "stop"), carrier_blocked=False)
+        cancel_planned(session, contact.number_hash, at=parts.clock.now(), reason="opted out")
+        worker = Thread(target=sender.send_one, args=(message, token))
+        worker.start()
+        wait_for(lambda: somebody_waits(parts), what="the worker waiting for the row")
+    worker.join(10)
+    assert not worker.is_alive()
+    assert gateway.sends == []
+    assert history(parts, message) == ["scheduled", "claimed", "cancelled"]
+
+
+def somebody_waits(parts: Parts) -> bool:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with parts.db.engine.connect() as connection:
+        return bool(connection.execute(sa.text(f"{query} AND datname = current_database()")).scalar_one())
+
+
+def test_a_stop_during_a_request_that_never_arrived_is_not_undone_by_a_start(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock
+) -> None:
+    contact = make_contact(parts, agreed=True)
+    message = plan_one(parts, contact)
+
+    def stop_meanwhile(_: object) -> NotSent:
+        say_stop(parts, contact)
+        return NotSent("no connection", 0.0)
+
+    gateway.script = [stop_meanwhile]
+    sender.send_due()
+    assert fetch(parts, message).status == "cancelled"
+    say_start(parts, contact)
+    clock.advance(minutes(60))
+    sender.send_due()
+    assert len(gateway.sends) == 1
+
+
+@pytest.mark.parametrize("purpose", ["reply", "alert", "confirmation", "staff"])
+def test_answers_go_at_any_hour_and_without_the_ledger(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, purpose: str
+) -> None:
+    clock.instant = NIGHT
+    message = plan_one(parts, make_contact(parts), purpose, timezone=ZONE)
+    sender.send_due()
+    assert len(gateway.sends) == 1
+    assert fetch(parts, message).status == "sent"
+
+
+def test_a_reminder_at_night_waits_for_the_morning_of_the_patient(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock
+) -> None:
+    clock.instant = NIGHT
+    message = plan_one(parts, make_contact(parts, agreed=True), timezone=ZONE)
+    sender.send_due()
+    row = fetch(parts, message)
+    assert (row.status, row.send_after, row.attempts, row.claim_token) == ("scheduled", NINE, 0, None)
+    assert causes(parts, message)[-1] == "quiet hours"
+    clock.instant = NINE - timedelta(seconds=1)
+    assert sender.send_due() == 0
+    clock.instant = NINE
+    sender.send_due()
+    assert len(gateway.sends) == 1
+    assert fetch(parts, message).status == "sent"
+
+
+def test_it_is_the_zone_of_the_patient_that_counts(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock
+) -> None:
+    clock.instant = datetime(2026, 3, 4, 0, 30, tzinfo=UTC)  # 19:30 in New York, 14:30 in Honolulu, 18:30 CST
+    contact = make_contact(parts, agreed=True)
+    for zone in (ZONE, "Pacific/Honolulu", "Europe/Berlin"):
+        plan_one(parts, contact, timezone=zone, body=zone)
+    sender.send_due()
+    assert sorted(sent.body for sent in gateway.sends) == [ZONE, "Pacific/Honolulu"]
+
+
+@pytest.mark.parametrize(
+    ("send_before", "reason"),
+    [
+        (NIGHT, "too late"),
+        (NIGHT - minutes(1), "too late"),
+        (NINE, "too late after quiet hours"),
+        (NIGHT + minutes(60), "too late after quiet hours"),
+    ],
+)
+def test_what_comes_too_late_is_skipped_with_the_reason(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, send_before: datetime, reason: str
+) -> None:
+    clock.instant = NIGHT
+    message = plan_one(
+        parts, make_contact(parts, agreed=True), timezone=ZONE, send_before=send_before, send_after=NIGHT
+    )
+    sender.send_due()
+    row = fetch(parts, message)
+    assert (row.status, row.reason, row.claim_token) == ("skipped", reason, None)
+    assert gateway.sends == []
+
+
+def test_a_minute_before_it_is_too_late_it_goes(parts: Parts, sender: Sender, gateway: FakeGateway) -> None:
+    now = parts.clock.now()
+    plan_one(parts, make_contact(parts, agreed=True), timezone=ZONE, send_before=now + minutes(1))
+    sender.send_due()
+    assert len(gateway.sends) == 1
+
+
+def test_deferred_by_the_night_and_then_kept_from_going_it_is_skipped_when_too_late(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock
+) -> None:
+    clock.instant = NIGHT
+    message = plan_one(parts, make_contact(parts, agreed=True), timezone=ZONE, send_before=NINE + minutes(30))
+    sender.send_due()
+    assert fetch(parts, message).status == "scheduled"
+    clock.instant = NINE + minutes(31)  # every worker was away
+    sender.send_due()
+    assert fetch(parts, message).reason == "too late"
+    assert gateway.sends == []
+
+
+def test_a_reminder_gets_its_words_and_their_version_when_it_is_sent(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock
+) -> None:
+    contact = make_contact(parts)
+    make_injection(parts, contact)
+    first = messages_of(parts, contact)[0]
+    assert (first.body, first.content_version) == (None, "")
+    clock.advance(timedelta(hours=24))
+    sender.send_due()
+    said = parts.say("reminder.day1", "en")
+    sent = fetch(parts, first.id)
+    assert [s.body for s in gateway.sends] == [said.text]
+    assert [s.to for s in gateway.sends] == [contact.number]
+    assert [s.reference for s in gateway.sends] == [first.id]
+    assert (sent.body, sent.content_version) == (said.text, str(said.version))
+    assert sent.content_version
+
+
+def test_a_second_attempt_carries_the_same_words_as_the_first(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock
+) -> None:
+    message = plan_one(parts, make_contact(parts, agreed=True), body=None, content_id="reminder.day1")
+    gateway.script = [NotSent("no connection", 0.0)]
+    sender.send_due()
+    clock.advance(minutes(1))
+    replace(sender, words=lambda *_: ("Newer words", "2")).send_due()
+    first, second = gateway.sends
+    assert first.body == second.body
+    assert fetch(parts, message).body == first.body
+
+
+def broken_words(*_: str) -> tuple[str, str]:
+    raise LookupError
+
+
+@pytest.fixture
+def contact(parts: Parts) -> Contact:
+    return make_contact(parts, agreed=True)
+
+
+def test_a_message_without_words_keeps_nobody_waiting_and_goes_when_there_are_some(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    broken = plan_one(parts, contact, body=None, send_after=clock.now() - minutes(5))
+    plan_one(parts, contact)
+    replace(sender, words=broken_words).send_due()
+    assert len(gateway.sends) == 1
+    row = fetch(parts, broken)
+    assert (row.status, row.reason, row.claim_token) == ("scheduled", "could not be prepared", None)
+    assert row.send_after == clock.now() + BACKOFF_LONGEST
+    assert causes(parts, broken)[-1] == "could not be prepared: LookupError"
+    clock.advance(BACKOFF_LONGEST)
+    replace(sender, words=lambda *_: ("Now there are", "1")).send_due()
+    assert gateway.sends[-1].body == "Now there are"
+    assert (fetch(parts, broken).status, fetch(parts, broken).reason) == ("sent", "")
+
+
+def test_a_number_that_no_key_opens_stops_only_its_own_message(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    other = make_contact(parts, "+12025550188", agreed=True)
+    broken, whole = plan_one(parts, other), plan_one(parts, contact)
+    with parts.db.begin() as session:
+        session.execute(sa.text("UPDATE contacts SET number = 'x' WHERE id = :id"), {"id": str(other.id)})
+    sender.send_due()
+    assert [sent.reference for sent in gateway.sends] == [whole]
+    assert fetch(parts, broken).status == "scheduled"
+    assert fetch(parts, broken).attempts == 0

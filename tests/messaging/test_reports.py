@@ -1,0 +1,189 @@
+"""Status callbacks: in any order, repeated, late, or for nothing we know."""
+
+import itertools
+import uuid
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+
+from nurseline.clock import SetClock
+from nurseline.consent import service as consent
+from nurseline.messaging.models import Contact, DeliveryReport
+from nurseline.messaging.sending import Sender
+from nurseline.outcomes import Ambiguous
+from nurseline.parts import Parts
+from tests.messaging.support import STATUSES, force, report
+from tests.support.line import (
+    FakeGateway,
+    at_once,
+    fetch,
+    history,
+    make_contact,
+    make_injection,
+    messages_of,
+    minutes,
+    plan_one,
+    sid,
+)
+
+
+@pytest.fixture
+def contact(parts: Parts) -> Contact:
+    return make_contact(parts, agreed=True)
+
+
+def sent_one(parts: Parts, sender: Sender, contact: Contact) -> tuple[uuid.UUID, str]:
+    message = plan_one(parts, contact)
+    sender.send_due()
+    known = fetch(parts, message).provider_sid
+    assert known is not None
+    return message, known
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["queued", "sent", "delivered"])), ids="-".join)
+def test_reports_in_any_order_and_twice_end_as_delivered(
+    parts: Parts, sender: Sender, contact: Contact, order: tuple[str, ...]
+) -> None:
+    message, known = sent_one(parts, sender, contact)
+    for status in (*order, *order):
+        report(parts, known, status, reference=message)
+    assert fetch(parts, message).status == "delivered"
+    assert history(parts, message) == ["scheduled", "claimed", "sending", "sent", "delivered"]
+
+
+@pytest.mark.parametrize("final", ["delivered", "undelivered", "failed"])
+@pytest.mark.parametrize("late", ["queued", "sending", "sent", "delivered", "undelivered", "failed"])
+def test_nothing_changes_after_a_final_report(
+    parts: Parts, sender: Sender, contact: Contact, final: str, late: str
+) -> None:
+    message, known = sent_one(parts, sender, contact)
+    assert report(parts, known, final, reference=message)
+    assert not report(parts, known, late, reference=message)
+    assert fetch(parts, message).status == final
+
+
+def test_an_error_of_the_carrier_is_kept_with_the_message(
+    parts: Parts, sender: Sender, contact: Contact
+) -> None:
+    message, known = sent_one(parts, sender, contact)
+    report(parts, known, "undelivered", reference=message, error_code=30006)
+    row = fetch(parts, message)
+    assert (row.status, row.error_code, row.reason) == ("undelivered", 30006, "carrier error 30006")
+
+
+def test_a_report_settles_an_unknown_message(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    message, late = plan_one(parts, contact), sid()
+    gateway.script = [Ambiguous("no answer")]
+    sender.send_due()
+    clock.advance(minutes(60 * 30))
+    assert report(parts, late, "delivered", reference=message)
+    row = fetch(parts, message)
+    assert (row.status, row.provider_sid, row.reason) == ("delivered", late, "")
+
+
+def test_a_report_without_our_reference_is_known_by_its_sid(
+    parts: Parts, sender: Sender, contact: Contact
+) -> None:
+    message, known = sent_one(parts, sender, contact)
+    assert report(parts, known, "delivered")
+    assert fetch(parts, message).status == "delivered"
+
+
+def test_a_report_of_another_sid_does_not_touch_a_message_that_has_one(
+    parts: Parts, sender: Sender, contact: Contact
+) -> None:
+    message, known = sent_one(parts, sender, contact)
+    assert not report(parts, sid(), "failed", reference=message)
+    row = fetch(parts, message)
+    assert (row.status, row.provider_sid) == ("sent", known)
+
+
+def test_reports_for_nothing_we_know_are_stored_and_change_nothing(parts: Parts) -> None:
+    assert not report(parts, sid(), "delivered", reference=uuid.uuid4())
+    assert not report(parts, sid(), "delivered")
+    with parts.db.begin() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(DeliveryReport)) == 2
+
+
+def test_a_status_that_is_new_to_us_changes_nothing(parts: Parts, sender: Sender, contact: Contact) -> None:
+    message, known = sent_one(parts, sender, contact)
+    assert not report(parts, known, "pondering", reference=message)
+    assert fetch(parts, message).status == "sent"
+
+
+@pytest.mark.parametrize(
+    "status", [s for s in STATUSES if s in {"scheduled", "claimed", "skipped", "cancelled"}]
+)
+def test_a_report_does_not_move_what_was_never_let_go(parts: Parts, contact: Contact, status: str) -> None:
+    message = plan_one(parts, contact)
+    force(parts, message, status=status)
+    assert not report(parts, sid(), "sent", reference=message)
+    assert fetch(parts, message).status == status
+
+
+def test_the_same_report_many_times_at_once_counts_once(
+    parts: Parts, sender: Sender, contact: Contact
+) -> None:
+    message, known = sent_one(parts, sender, contact)
+    seen = at_once(*[lambda: report(parts, known, "delivered", reference=message)] * 6)
+    assert sorted(seen) == [False] * 5 + [True]
+    assert history(parts, message).count("delivered") == 1
+
+
+def test_different_reports_at_once_end_in_the_furthest(
+    parts: Parts, sender: Sender, contact: Contact
+) -> None:
+    for _ in range(8):
+        message, known = sent_one(parts, sender, contact)
+        at_once(
+            *[
+                partial(report, parts, known, status, reference=message)
+                for status in ("delivered", "sent", "queued")
+            ]
+        )
+        assert fetch(parts, message).status == "delivered"
+
+
+def test_a_report_of_21610_writes_the_opt_out_and_cancels_the_rest(
+    parts: Parts, sender: Sender, clock: SetClock, contact: Contact
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(minutes(24 * 60))
+    sender.send_due()
+    first = messages_of(parts, contact)[0]
+    report(parts, first.provider_sid or "", "failed", reference=first.id, error_code=21610)
+    assert [m.status for m in messages_of(parts, contact)] == ["failed", "cancelled", "cancelled"]
+    with parts.db.begin() as session:
+        ledger = consent.state_of(session, contact.number_hash)
+        assert ledger is not None
+        assert (ledger.status, ledger.carrier_blocked) == ("opted_out", True)
+
+
+def test_21610_and_a_stop_at_once_do_not_block_each_other(
+    parts: Parts, sender: Sender, clock: SetClock, contact: Contact
+) -> None:
+    for day in range(6):
+        one = make_contact(parts, f"+1202555{day:04d}")
+        make_injection(parts, one)
+        clock.advance(minutes(24 * 60))
+        sender.send_due()
+        first = messages_of(parts, one)[0]
+        known = first.provider_sid or ""
+        results = at_once(
+            lambda known=known, first=first: report(
+                parts, known, "failed", reference=first.id, error_code=21610
+            ),
+            lambda one=one: _stop(parts, one),
+            lambda one=one: _stop(parts, one),
+        )
+        assert results == [True, None, None]
+        assert [m.status for m in messages_of(parts, one)] == ["failed", "cancelled", "cancelled"]
+
+
+def _stop(parts: Parts, contact: Contact) -> None:
+    with parts.db.begin() as session:
+        ended = consent.Record(contact.number_hash, parts.clock.now(), "carrier", "STOP")
+        consent.opt_out(session, ended, carrier_blocked=True)

@@ -1,0 +1,248 @@
+"""What becomes of a message for each thing that can come of asking the carrier."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from nurseline.clock import SetClock
+from nurseline.consent import service as consent
+from nurseline.consent.models import ConsentEvent
+from nurseline.messaging import outbox
+from nurseline.messaging.models import Contact
+from nurseline.messaging.sending import ATTEMPTS, BACKOFF, BACKOFF_LONGEST, Sender
+from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
+from nurseline.parts import Parts
+from tests.messaging.support import force, report
+from tests.support.line import (
+    FakeGateway,
+    fetch,
+    history,
+    make_contact,
+    make_injection,
+    messages_of,
+    minutes,
+    plan_one,
+    sid,
+)
+
+DOWN = NotSent("no connection", 0.0)
+
+
+@pytest.fixture
+def contact(parts: Parts) -> Contact:
+    return make_contact(parts, agreed=True)
+
+
+def test_an_accepted_message_is_sent_under_the_sid_of_the_carrier(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    message, accepted = plan_one(parts, contact), Accepted(sid())
+    gateway.script = [accepted]
+    assert sender.send_due() == 1
+    row = fetch(parts, message)
+    assert (row.status, row.provider_sid, row.attempts) == ("sent", accepted.sid, 1)
+    assert (row.claim_token, row.lease_until, row.reason) == (None, None, "")
+    assert history(parts, message) == ["scheduled", "claimed", "sending", "sent"]
+    assert sender.send_due() == 0
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        Refused(21211, "recipient"),
+        Refused(20003, "configuration"),
+        Refused(30007, "content"),
+        Refused(21611, "later"),
+        Refused(99999, "unlisted"),
+        Refused(0, "unlisted"),
+    ],
+    ids=lambda refused: refused.meaning,
+)
+def test_a_refused_message_has_failed_and_says_why(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact, refused: Refused
+) -> None:
+    message = plan_one(parts, contact)
+    gateway.script = [refused]
+    sender.send_due()
+    row = fetch(parts, message)
+    assert (row.status, row.error_code) == ("failed", refused.code)
+    assert row.reason == f"refused: {refused.meaning}"
+    clock.advance(timedelta(days=1))
+    sender.send_due()
+    assert len(gateway.sends) == 1
+
+
+def test_21610_writes_the_opt_out_and_cancels_the_rest(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(timedelta(hours=24))
+    gateway.script = [Refused(21610, "opted_out")]
+    sender.send_due()
+    assert [m.status for m in messages_of(parts, contact)] == ["failed", "cancelled", "cancelled"]
+    with parts.db.begin() as session:
+        ledger = consent.state_of(session, contact.number_hash)
+        assert ledger is not None
+        assert (ledger.status, ledger.carrier_blocked) == ("opted_out", True)
+        newest = sa.select(ConsentEvent).where(ConsentEvent.kind == "opt_out")
+        assert [(e.method, e.actor) for e in session.scalars(newest)] == [("error_21610", "carrier")]
+
+
+def test_what_never_arrived_is_tried_again_after_a_pause_that_grows(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    message = plan_one(parts, contact, send_before=clock.now() + timedelta(hours=12))
+    for attempt in range(1, 14):
+        gateway.script = [DOWN]
+        sender.send_due()
+        row = fetch(parts, message)
+        assert (row.status, row.attempts, row.sending_at) == ("scheduled", attempt, None)
+        longest = min(BACKOFF * 2 ** (attempt - 1), BACKOFF_LONGEST)
+        assert longest / 2 <= row.send_after - clock.now() <= longest
+        assert sender.send_due() == 0, "not before the pause is over"
+        clock.instant = row.send_after
+    sender.send_due()
+    assert fetch(parts, message).status == "sent"
+    assert len(gateway.sends) == 14
+
+
+def test_the_carrier_may_ask_for_a_longer_pause(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    message = plan_one(parts, contact)
+    gateway.script = [NotSent("too many requests", 600.0)]
+    sender.send_due()
+    assert fetch(parts, message).send_after == parts.clock.now() + minutes(10)
+
+
+def test_an_answer_is_given_up_after_many_attempts(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    message = plan_one(parts, contact, "staff")
+    gateway.script = [DOWN] * (ATTEMPTS + 5)
+    for _ in range(ATTEMPTS + 5):
+        sender.send_due()
+        clock.advance(BACKOFF_LONGEST)
+    row = fetch(parts, message)
+    assert (row.status, row.reason, row.attempts) == ("failed", "given up: no connection", ATTEMPTS)
+    assert len(gateway.sends) == ATTEMPTS
+
+
+def test_a_reminder_outlives_hours_without_a_connection_but_not_its_use(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    useful_until = clock.now() + timedelta(hours=4)
+    message = plan_one(parts, contact, send_before=useful_until)
+    gateway.script = [DOWN] * 1000
+    while fetch(parts, message).status == "scheduled":
+        clock.instant = max(clock.now() + timedelta(seconds=1), fetch(parts, message).send_after)
+        sender.send_due()
+    row = fetch(parts, message)
+    assert (row.status, row.reason) == ("failed", "given up: no connection")
+    assert useful_until - 2 * BACKOFF_LONGEST < clock.now() < useful_until
+
+
+def test_a_thousand_attempts_do_not_overflow_the_pause(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    message = plan_one(parts, contact, send_before=clock.now() + timedelta(hours=4))
+    force(parts, message, attempts=1000)
+    gateway.script = [DOWN]
+    sender.send_due()
+    assert fetch(parts, message).status == "scheduled"
+
+
+def test_an_ambiguous_send_is_unknown_and_never_repeated(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    message = plan_one(parts, contact)
+    gateway.script = [Ambiguous("no answer")]
+    sender.send_due()
+    row = fetch(parts, message)
+    assert (row.status, row.reason, row.claim_token) == ("unknown", "no answer", None)
+    assert row.sending_at == clock.now()
+    for _ in range(10):
+        clock.advance(timedelta(hours=7))
+        sender.send_due()
+        with parts.db.begin() as session:
+            outbox.take_back_stale(session, now=clock.now())
+    assert len(gateway.sends) == 1
+
+
+def test_one_send_that_breaks_leaves_the_others_of_its_batch_alone(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    messages = [plan_one(parts, contact) for _ in range(20)]
+    gateway.script = [RuntimeError("a fault of ours")]
+    with pytest.raises(RuntimeError):
+        sender.send_due()
+    assert sorted(fetch(parts, m).status for m in messages) == ["sending"] + ["sent"] * 19
+
+
+LATE: list[tuple[SendOutcome, str]] = [
+    (Accepted("SM" + "e" * 32), "sent"),
+    (Refused(21211, "recipient"), "failed"),
+    (NotSent("no connection", 0.0), "unknown"),  # sure enough by now, but what is unknown is not sent again
+    (Ambiguous("no answer"), "unknown"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "status"), LATE, ids=lambda value: str(value)[:12])
+def test_a_result_that_comes_after_the_lease_still_counts(
+    parts: Parts,
+    sender: Sender,
+    gateway: FakeGateway,
+    clock: SetClock,
+    contact: Contact,
+    outcome: SendOutcome,
+    status: str,
+) -> None:
+    message = plan_one(parts, contact)
+
+    def slowly(_: object) -> SendOutcome:
+        clock.advance(outbox.SENDING_LEASE + minutes(1))
+        with parts.db.begin() as session:
+            assert outbox.take_back_stale(session, now=clock.now()) == (0, 1)
+        return outcome
+
+    gateway.script = [slowly]
+    sender.send_due()
+    row = fetch(parts, message)
+    assert row.status == status
+    if isinstance(outcome, Accepted):
+        assert (row.provider_sid, row.reason) == (outcome.sid, "")
+    clock.advance(timedelta(days=1))
+    sender.send_due()
+    assert len(gateway.sends) == 1
+
+
+@pytest.mark.parametrize("reported", ["sent", "delivered", "undelivered", "failed"])
+def test_a_report_that_comes_before_the_answer_of_the_request_stands(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, reported: str
+) -> None:
+    message, accepted = plan_one(parts, contact), Accepted(sid())
+
+    def report_first(_: object) -> SendOutcome:
+        assert report(parts, accepted.sid, reported, reference=message)
+        return accepted
+
+    gateway.script = [report_first]
+    sender.send_due()
+    row = fetch(parts, message)
+    assert (row.status, row.provider_sid, row.lease_until) == (reported, accepted.sid, None)
+
+
+def test_a_report_settles_a_send_whose_answer_got_lost(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    message, lost = plan_one(parts, contact), sid()
+
+    def accept_then_drop(_: object) -> SendOutcome:
+        report(parts, lost, "sent", reference=message)
+        return Ambiguous("connection lost")
+
+    gateway.script = [accept_then_drop]
+    sender.send_due()
+    row = fetch(parts, message)
+    assert (row.status, row.provider_sid, row.reason) == ("sent", lost, "")
