@@ -103,8 +103,9 @@ def _slots(entry: Entry, _language: Language, longest: Mapping[str, str]) -> _Fa
 
 
 def _alphabet(entry: Entry, _language: Language, _longest: Mapping[str, str]) -> _Faults:
-    strange = outside_gsm7(entry.text) if _is_text(entry) else []
-    if strange:
+    shown = entry.label if _can_be_named(entry) else ""
+    shown += entry.text if _is_text(entry) and entry.id not in WITHOUT_LIMIT else ""
+    if strange := outside_gsm7(shown):
         yield "alphabet", f"not in GSM-7: {' '.join(strange)}"
 
 

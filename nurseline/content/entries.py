@@ -73,6 +73,10 @@ class Calendar:
     weekdays: tuple[str, ...]
     months: tuple[str, ...]
     short_weekdays: tuple[str, ...]
+    morning: str
+    afternoon: str
+    one: str
+    hour: str
     today: str
     tomorrow: str
     day: str

@@ -19,7 +19,11 @@ _STRAY_BRACE = re.compile(r"\{(?![a-z_]+\})|(?<![a-z_])\}")
 _FIELDS = frozenset(
     {"text", "voice", "label", "section", "source", "version", "author", "reviewer", "reviewed_on", "quotes"}
 )
-_PATTERNS: Final = {
+_PATTERNS: Final[Mapping[str, set[str]]] = {
+    "morning": set(),
+    "afternoon": set(),
+    "one": {"clock"},
+    "hour": {"clock"},
     "today": {"time"},
     "tomorrow": {"time"},
     "day": {"weekday", "month", "date", "time"},
@@ -142,7 +146,9 @@ def _calendar(raw: Mapping[str, Any], channel: str, file: str) -> Calendar:
     where = f"calendar.{channel}"
     for name, slots in _PATTERNS.items():
         if set(re.findall(r"\{([a-z]+)\}", _text(raw, name, file, where))) != slots:
-            raise ContentError(file, where, f"{name} must use exactly {', '.join(sorted(slots))}")
+            raise ContentError(
+                file, where, f"{name} must use exactly {', '.join(sorted(slots)) or 'no slot'}"
+            )
     weekdays, short = _texts(raw, "weekdays", file, where), _texts(raw, "short_weekdays", file, where)
     months = _texts(raw, "months", file, where)
     if (len(weekdays), len(short), len(months)) != (7, 7, 12):

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
-from nurseline.content.entries import Channel, Content
+from nurseline.content.entries import Calendar, Channel, Content
 
 _SPAN = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
 _PART = re.compile(r"([A-Z][a-z]{2})(?:-([A-Z][a-z]{2}))?\s+([\d:,\s-]+)")
@@ -29,7 +29,7 @@ def promise_words(
     days = (shown.date() - now.date()).days
     pattern = calendar.today if days == 0 else calendar.tomorrow if days == 1 else calendar.day
     return pattern.format(
-        time=_time(shown.hour, shown.minute),
+        time=_at(shown.hour, shown.minute, calendar),
         weekday=calendar.weekdays[shown.weekday()],
         month=calendar.months[shown.month - 1],
         date=shown.day,
@@ -52,7 +52,8 @@ def hours_words(spec: str, content: Content, language: str = "en", *, channel: C
         days = calendar.range.format(first=names[0], last=names[-1]) if len(names) == 2 else names[0]
         times = [
             calendar.range.format(
-                first=_time(int(span[1]), int(span[2])), last=_time(int(span[3]), int(span[4]))
+                first=_clock(int(span[1]), int(span[2]), calendar),
+                last=_clock(int(span[3]), int(span[4]), calendar),
             )
             for span in spans
             if span
@@ -64,13 +65,19 @@ def hours_words(spec: str, content: Content, language: str = "en", *, channel: C
 def longest_promise(content: Content, language: str, channel: Channel = "text") -> str:
     """The longest words promise_words can return, for the length checks."""
     calendar = content.language(language).calendar[channel]
-    time = "12:55 PM"
+    time = max((_at(12, 55, calendar), _at(0, 55, calendar)), key=len)
     day = calendar.day.format(
         weekday=max(calendar.weekdays, key=len), month=max(calendar.months, key=len), date=30, time=time
     )
     return max(day, calendar.today.format(time=time), calendar.tomorrow.format(time=time), key=len)
 
 
-def _time(hour: int, minute: int) -> str:
+def _at(hour: int, minute: int, calendar: Calendar) -> str:
+    """A time in a sentence; Spanish has "la 1" but "las 2"."""
+    pattern = calendar.one if hour % 12 == 1 else calendar.hour
+    return pattern.format(clock=_clock(hour, minute, calendar))
+
+
+def _clock(hour: int, minute: int, calendar: Calendar) -> str:
     clock = f"{hour % 12 or 12}" + (f":{minute:02d}" if minute else "")
-    return f"{clock} {'AM' if hour % 24 < 12 else 'PM'}"
+    return f"{clock} {calendar.morning if hour % 24 < 12 else calendar.afternoon}"

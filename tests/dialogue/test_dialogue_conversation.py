@@ -297,6 +297,29 @@ def test_a_language_that_is_not_on_offer_is_told_with_the_offer_of_a_person():
     assert turn.effects == ()
 
 
+def test_writing_spanish_switches_and_is_remembered_and_english_can_be_asked_for():
+    talk = Talk(languages=("en", "es"))
+    turn = talk.hear(topic("onset", language="es"))
+    assert SetLanguage("es") in turn.effects
+    assert turn.state.language == "es"
+    assert talk.hear(number(4)).state.language == "es"
+    back = talk.hear(topic("language", language="en"))
+    assert said(back) == ["language.changed", "menu"]
+    assert back.state.language == "en"
+
+
+def test_asking_for_spanish_where_it_is_on_offer_switches_the_menu():
+    turn = Talk(languages=("en", "es")).hear(topic("language", language="es"))
+    assert turn.effects == (SetLanguage("es"),)
+    assert said(turn) == ["language.changed", "menu"]
+
+
+def test_a_spanish_emergency_is_answered_in_spanish_where_it_is_on_offer():
+    turn = Talk(languages=("en", "es")).hear(topic("emergency", tier="emergency", language="es"))
+    assert said(turn) == ["emergency"]
+    assert turn.state.language == "es"
+
+
 # ---- on the phone
 
 
