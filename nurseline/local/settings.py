@@ -10,12 +10,15 @@ from nurseline.local.ports import LOOPBACK
 
 LINE_NUMBER = "+15005550006"
 # For a look at the line; whoever runs it for patients sets these.
-PLACEHOLDERS = {
+FOR_A_LOOK = {
     "CLINIC_NAME": "Your Clinic",
     "CLINIC_PHONE": "+12025550100",
     "CLINIC_HOURS": "Mon-Fri 08:00-17:00",
     # A newcomer's reminder goes at any hour; in service the default keeps to the day.
     "MESSAGE_HOURS": "00:00-24:00",
+    # One person looks at one page: quick to start, and little to read past.
+    "WEB_PROCESSES": "1",
+    "LOG_LEVEL": "WARNING",
 }
 FALLBACK_ZONE = "America/New_York"
 # The clinics this line is for; a machine set to UTC, as servers are, says nothing about the clinic.
@@ -43,11 +46,11 @@ def line_settings(
     """
     line = f"http://{LOOPBACK}:{port}"
     own = {name: outer.get(name) or secrets[name] for name in ("SECRET_KEY", "NURSELINE_KEYS")}
-    clinic = {name: outer.get(name) or value for name, value in PLACEHOLDERS.items()}
-    clinic["CLINIC_TIMEZONE"] = outer.get("CLINIC_TIMEZONE") or machine_zone()
+    chosen = {name: outer.get(name) or value for name, value in FOR_A_LOOK.items()}
+    chosen["CLINIC_TIMEZONE"] = outer.get("CLINIC_TIMEZONE") or machine_zone(outer)
     return {
         **own,
-        **clinic,
+        **chosen,
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "PUBLIC_BASE_URL": line,
