@@ -1,7 +1,7 @@
 """What a text from a patient means to the line: the one shape that leaves this room."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Tier = Literal["emergency", "urgent", "review", "none"]
 Topic = Literal[
@@ -62,3 +62,7 @@ class Meaning:
     command: Command | None = None
     daypart: Daypart | None = None
     language: Language = "en"
+
+
+TIERS: tuple[Tier, ...] = get_args(Tier)
+TOPICS: tuple[Topic, ...] = get_args(Topic)

@@ -1,75 +1,181 @@
-"""Text to meaning: the emergency check first, then opt-out, short replies and topics."""
+"""Text to meaning: the emergency check first, then opt-out, short replies, whole messages and topics.
 
-import re
+Order of decisions (the first that holds):
+1. emergency or urgent (emergency.py), of the text alone or joined with one received within two minutes;
+2. opt-out (optout.py); 3. a number, a menu word, a time of day (short.py);
+4. a whole message or a strong sign (rules/topics.toml); 5. the topic model, which abstains when unsure.
+"""
+
+from dataclasses import dataclass, replace
 
 from nurseline.language import short
-from nurseline.language.meaning import Evidence, Meaning, Tier, Topic
-from nurseline.language.normalise import read
+from nurseline.language.emergency import RANK, Alarm
+from nurseline.language.meaning import Command, Daypart, Evidence, Language, Meaning, Topic
+from nurseline.language.reader import Look, Reader, reader
+from nurseline.language.topics import classify, two_topics, whole_message
 
-_FIRST = {
-    "emergency": r"cant br?eath?e?|hard to breath|trouble breathing|short of breath|gasping|wheezing|chest (pain|hurt|pressure|tight)|heart attack|throat (is )?(closing|swelling|swollen|tight)|(tongue|lips|face) (is |are )?(swollen|swelling|swoll)|passed out|blacked out|fainted|seizure|unresponsive|bleeding (wont|will not) stop|(wont|cant) stop bleeding|gushing|cant (swallow|walk|move)|face (is )?droop|911|ambulance|emergency|no puedo respirar|falta (el|de) aire|me ahogo|dolor (de|en el) pecho|duele el pecho|no para de sangrar|me desmaye|emergencia|no puedo tragar|garganta",
-    "crisis": r"kill myself|\bkms\b|end it all|want to die|dont want to live|suicid|overdose|too many pills|quiero matarme|me quiero morir|sobredosis",
-    "urgent": r"fever|chills|\bpus\b|oozing|draining|red streak|spreading redness|hot to (the )?touch|fiebre|calentura|escalofrios|supura",
-}
-_STOP = r"^(stop|stopall|unsubscribe|unsuscribe|cancel|end|quit|revoke|optout|opt out|remove|alto|pare|parar|basta|detener|cancelar|no mas|baja)( please| pls| thank you| thanks| all)*$|stop (texting|messaging|calling|contacting|sending)|(take|remove) me (off|from)|lose my number|revoke my consent|no me (manden|escriban|envien|llamen|texteen|molesten)|no (quiero|deseo) (mas )?(mensajes|textos)|dont (text|message|contact) me"
-_TOPICS: tuple[tuple[Topic, str], ...] = (
-    ("start", r"^(start|unstop)$"),
-    ("help", r"^(help|ayuda|info)$"),
-    ("wrong_number", r"wrong number|numero equivocado|equivoco de numero"),
-    ("language", r"espanol|english|spanish|ingles"),
-    ("thanks", r"^(ok |okay )?(thx|thanks|thank you|gracias|muchas gracias|ok)$"),
-    ("menu", r"^(hi|hello|hey|hola|menu|good morning|buenos dias|buenas tardes)$|who is this"),
-    ("admin", r"cost|price|insurance|medicare|address|hours|what time|appointment|\bappt\b|refill|records|cuesta|seguro|horario"),
-    ("schedule", r"schedule|make an? (appt|appointment)|book|necesito una cita|agendar"),
-    ("nurse", r"nurse|real person|human|call me|talk to|enfermera|llamar"),
-    ("clinical", r"\bice\b|heat|shower|bath|drive|work\b|gym|exercise|tylenol|ibuprofen|aspirin|pregnan|diabet|alcohol|beer|hielo|calor|manejar|ibuprofeno|banar"),
-    ("duration", r"how long (do|does|will) (it|they|these|the relief).* last|cuanto dura"),
-    ("onset", r"start working|kick in|work right away|immediately|efecto"),
-    ("recovery", r"sore|hurt|pain|bruise|duele|dolor"),
-    ("risks", r"side effect|risk|danger|numb|dizzy|riesgo|efectos secundarios"),
-    ("conditions", r"what conditions|treat"),
-    ("suitability", r"right for me|good candidate|para mi"),
-    ("expect", r"what to expect|what happens|during"),
-    ("what", r"what (is|are)|que es|trigger point"),
-)
-_RANK: dict[Tier, int] = {"none": 0, "review": 1, "urgent": 2, "emergency": 3}
-_SPANISH = frozenset("que no el la los las de me mi es por una un para puedo tengo cuanto como cuando hola gracias duele".split())
+_THUMBS = frozenset("👍👌🙏😊🙂❤♥💕😀😃😁👏✅💯🤗😘💙💜🤝✔👋")
+_PLEADING = frozenset("🆘🚨🚑")
+
+
+@dataclass(frozen=True, slots=True)
+class _Short:
+    """What a short reply to a menu says, if the text is one."""
+
+    choice: int | None
+    command: Command | None
+    daypart: Daypart | None
+
+    @property
+    def said(self) -> bool:
+        return self.choice is not None or self.command is not None or self.daypart is not None
 
 
 def understand(
     text: str, *, language: str = "en", place: str | None = None, previous: str | None = None
 ) -> Meaning:
-    """What a text means. `previous` is a text from the same number within the last two minutes."""
-    reading = read(text, {})
-    words = [word.plain for word in reading.words]
-    whole = " ".join(words)
-    joined = " ".join(word.plain for word in read((previous or "") + " " + text, {}).words)
-    spoken = "es" if sum(word in _SPANISH for word in words) * 3 > len(words) or language == "es" else "en"
-    for name, pattern in _FIRST.items():
-        match = re.search(pattern, whole) or re.search(pattern, joined)
-        if match:
-            tier: Tier = "urgent" if name == "urgent" else "emergency"
-            topic: Topic = "urgent" if name == "urgent" else "emergency"
-            return Meaning(tier, topic, 0.9, (Evidence(f"{name}-seed", match.group()),), language=spoken)
-    if match := re.search(_STOP, whole):
-        return Meaning("none", "stop", 0.9, (Evidence("stop-seed", match.group()),), language=spoken)
-    part, number, order = short.daypart(words), short.choice(words), short.command(words)
-    topic = "nurse" if number == 0 else "menu" if order == "menu" else "unknown"
-    if part is None and number is None and order is None:
-        for candidate, pattern in _TOPICS:
-            if match := re.search(pattern, whole):
-                evidence = (Evidence(f"{candidate}-seed", match.group()),)
-                return Meaning("none", candidate, 0.7, evidence, language=spoken)
-    return Meaning("none", topic, 0.5, choice=number, command=order, daypart=part, language=spoken)
+    """What a text means. `previous` is a text from the same number within the last two minutes.
+
+    Pure: the same arguments give the same meaning. Never raises, whatever the text.
+    """
+    using = reader()
+    look = using.look(text, language)
+    alarm = using.emergency.check(look.reading, look.finder)
+    alarm = _pleading(look, alarm)
+    optout = using.optout.check(look.reading, look.finder)
+    if RANK[alarm.tier] < RANK["urgent"]:
+        joined = _joined_alarm(using, text, previous, language)
+        if RANK[joined.tier] > RANK[alarm.tier]:
+            alarm = joined
+    if alarm.tier == "emergency" or alarm.tier == "urgent":
+        second: Topic | None = "stop" if optout else None
+        evidence = alarm.evidence + ((optout,) if optout else ())
+        return Meaning(alarm.tier, alarm.tier, 0.95, evidence, second_topic=second, language=look.language)
+    meaning = _ordinary(using, look, optout, place)
+    if meaning.topic == "unknown" and previous and not meaning.choice and not meaning.command:
+        meaning = _with_previous(using, text, previous, language, place) or meaning
+    return replace(meaning, tier=alarm.tier, evidence=meaning.evidence + alarm.evidence)
 
 
 def keyed(digit: str) -> Meaning:
     """A key pressed in a call: a number is a choice, 0 asks for the nurse, * repeats, # is the menu."""
+    evidence = (Evidence("key", digit[:20]),)
     if digit == "*":
-        return Meaning("none", "unknown", 1.0, (Evidence("key", digit),), command="repeat")
+        return Meaning("none", "unknown", 1.0, evidence, command="repeat")
     if digit == "#":
-        return Meaning("none", "menu", 1.0, (Evidence("key", digit),), command="menu")
+        return Meaning("none", "menu", 1.0, evidence, command="menu")
     if digit.isascii() and digit.isdigit():
-        topic: Topic = "nurse" if int(digit) == 0 else "unknown"
-        return Meaning("none", topic, 1.0, (Evidence("key", digit),), choice=int(digit))
-    return Meaning("none", "unknown", 0.0, (Evidence("key", digit),))
+        number = int(digit[:9])
+        return Meaning("none", "nurse" if number == 0 else "unknown", 1.0, evidence, choice=number)
+    return Meaning("none", "unknown", 0.0, evidence)
+
+
+def _pleading(look: Look, alarm: Alarm) -> Alarm:
+    signs = [sign for sign in look.reading.signs if sign in _PLEADING]
+    if signs and RANK[alarm.tier] < RANK["emergency"] and len(look.reading.words) <= 6:
+        return Alarm("emergency", (Evidence("generic", signs[0]),))
+    return alarm
+
+
+def _joined_alarm(using: Reader, text: str, previous: str | None, language: str) -> Alarm:
+    """The alarm of a message split in two, unless the first half alone had raised it already."""
+    if not previous or not previous.strip():
+        return Alarm("none", ())
+    before = using.look(previous, language)
+    earlier = using.emergency.check(before.reading, before.finder)
+    best = Alarm("none", ())
+    for whole in (f"{previous} {text}", f"{previous}{text}"):
+        look = using.look(whole, language)
+        alarm = using.emergency.check(look.reading, look.finder)
+        if RANK[alarm.tier] > max(RANK[earlier.tier], RANK[best.tier]):
+            best = alarm
+    if best.tier == "none" and RANK[earlier.tier] >= RANK["urgent"] and _goes_on(using, text, language):
+        return Alarm(earlier.tier, (Evidence("message-before", previous[:160]), *earlier.evidence))
+    return best
+
+
+def _goes_on(using: Reader, text: str, language: str) -> bool:
+    """Whether a text after an alarm goes on with it: it is nothing that is clear by itself."""
+    look = using.look(text, language)
+    if not look.reading.words or _short(look).said or using.optout.check(look.reading, look.finder):
+        return False
+    return classify(using, look).topic == "unknown"
+
+
+def _short(look: Look) -> _Short:
+    words = [word.plain for word in look.reading.words]
+    choice = short.choice(words)
+    command = None if choice is not None else short.command(words)
+    daypart = None if command is not None else short.daypart(words)
+    return _Short(choice, command, daypart)
+
+
+def _ordinary(using: Reader, look: Look, optout: Evidence | None, place: str | None) -> Meaning:
+    language = look.language
+    if optout is not None:
+        return Meaning("none", "stop", 0.97, (optout,), language=language)
+    if not look.reading.words:
+        return _only_signs(look)
+    brief = _short(look)
+    if brief.said:
+        return _brief_meaning(using, look, brief, place)
+    found = classify(using, look)
+    if found.topic == "language":
+        language = _asked_for(look)
+    second = two_topics(using, look, found) if found.topic != "language" else None
+    topic = second[0] if second else found.topic
+    return Meaning(
+        "none", topic, round(found.confidence, 3), found.evidence,
+        second_topic=second[1] if second else None, candidates=found.candidates, language=language,
+    )
+
+
+def _brief_meaning(using: Reader, look: Look, brief: _Short, place: str | None) -> Meaning:
+    thanking = brief.command == "yes" and whole_message(using, [word.plain for word in look.reading.words]) == "thanks"
+    topic: Topic = "thanks" if thanking else "unknown"
+    if brief.choice == 0:
+        topic = "nurse"
+    elif brief.command == "menu":
+        topic = "menu"
+    elif brief.choice is None and brief.daypart is not None and place is not None and "schedul" in place:
+        topic = "schedule"
+    said = look.reading.said(0, len(look.reading.words) - 1)
+    return Meaning(
+        "none", topic, 0.95, (Evidence("short-reply", said),), choice=brief.choice, command=brief.command,
+        daypart=brief.daypart, language=look.language,
+    )
+
+
+def _only_signs(look: Look) -> Meaning:
+    signs = look.reading.signs
+    evidence = (Evidence("signs", "".join(signs[:10])),)
+    if signs and any(sign[0] in _THUMBS for sign in signs):
+        return Meaning("none", "thanks", 0.9, evidence, language=look.language)
+    return Meaning("none", "unknown", 0.0, evidence, candidates=("menu", "nurse"), language=look.language)
+
+
+def _asked_for(look: Look) -> Language:
+    """The language a text asks for; a text that names none asks for the one it is written in."""
+    words = {word.plain for word in look.reading.words}
+    spanish = bool(words & {"spanish", "espanol", "castellano", "espaniol"})
+    english = bool(words & {"english", "ingles"})
+    if spanish and english:
+        negated = bool(words & {"no", "dont", "not", "cant"})
+        return "es" if negated or look.language == "es" else "en"
+    if english and words & {"no", "dont", "not"}:
+        return "es"
+    if spanish and words & {"no", "dont", "not"} and look.language == "en" and not words & {"hablo", "do"}:
+        return "en"
+    return "es" if spanish else "en" if english else look.language
+
+
+def _with_previous(
+    using: Reader, text: str, previous: str, language: str, place: str | None
+) -> Meaning | None:
+    """A question split over two texts, when neither half could be answered alone."""
+    before = using.look(previous, language)
+    if not before.reading.words or classify(using, before).topic != "unknown":
+        return None
+    look = using.look(f"{previous} {text}", language)
+    meaning = _ordinary(using, look, using.optout.check(look.reading, look.finder), place)
+    return None if meaning.topic == "unknown" else meaning

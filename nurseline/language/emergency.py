@@ -1,0 +1,84 @@
+"""The emergency detector: which tier a text has, and why.
+
+Rules find the signs (rules/emergency.toml), context lowers them (rules/context.toml), the highest tier that
+is left counts. Recall comes first: nothing but a stated rule lowers a sign.
+"""
+
+from dataclasses import dataclass
+
+from nurseline.language.context import Context, add_context
+from nurseline.language.lexicon import Hit, Lexicon, group_entries, load_toml
+from nurseline.language.meaning import Evidence, Tier
+from nurseline.language.normalise import Reading
+from nurseline.language.patterns import Finder, Match, Rule, compile_rule
+
+RANK: dict[Tier, int] = {"none": 0, "review": 1, "urgent": 2, "emergency": 3}
+_MOST_EVIDENCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """The tier of a text, with the matches it rests on; `lowered` says a sign was there and was lowered."""
+
+    tier: Tier
+    evidence: tuple[Evidence, ...]
+    lowered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _TieredRule:
+    rule: Rule
+    tier: Tier
+
+
+class EmergencyDetector:
+    """Holds the compiled rules; `check` judges one text."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        concepts = load_toml("concepts")
+        for name, group in concepts.items():
+            lexicon.add(name, group_entries(group))
+        self._lowered = add_context(lexicon)
+        known = frozenset(concepts)
+        self._rules = [
+            _TieredRule(compile_rule(name, rule["match"], rule.get("near", 6), lexicon, known), rule["tier"])
+            for name, rule in load_toml("emergency").items()
+        ]
+
+    def check(self, reading: Reading, finder: Finder) -> Alarm:
+        """The tier of a text, every sign judged by itself."""
+        found: list[tuple[_TieredRule, Match]] = [
+            (tiered, match) for tiered in self._rules for match in finder.find(tiered.rule)
+        ]
+        if not found:
+            return Alarm("none", ())
+        context = Context(finder)
+        signs = sorted({Hit(match.first, match.last) for _, match in found}, key=lambda sign: sign.first)
+        best: Tier = "none"
+        evidence: dict[tuple[Tier, str], Evidence] = {}
+        lowered = False
+        for tiered, match in found:
+            cause = context.cause(match, signs)
+            tier = tiered.tier if cause is None else self._lower(tiered, cause)
+            lowered = lowered or cause is not None
+            if RANK[tier] > RANK[best]:
+                best = tier
+            name = match.rule if cause is None else f"{match.rule} ({cause})"
+            said = reading.said(match.first, match.last)
+            kept = evidence.get((tier, name))
+            if kept is None or len(said) < len(kept.words):
+                evidence[(tier, name)] = Evidence(name, said)
+        chosen = tuple(item for (tier, _), item in evidence.items() if tier == best)[:_MOST_EVIDENCE]
+        return Alarm(best, chosen, lowered)
+
+    def _lower(self, tiered: _TieredRule, cause: str) -> Tier:
+        group: str = tiered.tier
+        for name in (tiered.rule.id, tiered.rule.id.split("-")[0]):
+            if name in self._lowered:
+                group = name
+                break
+        lowered = self._lowered[group][cause]
+        for tier in RANK:
+            if tier == lowered:
+                return tier
+        raise ValueError(f"unknown tier {lowered!r} in rules/context.toml")

@@ -1,0 +1,196 @@
+"""Measure understanding on labelled examples: the numbers that a release is judged by, and every miss."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nurseline.language.examples_file import Example
+from nurseline.language.meaning import Meaning
+
+Action = Literal["answered", "offered", "staff", "silent", "emergency"]
+_STAFF = frozenset(("clinical", "nurse", "admin", "schedule", "wrong_number", "urgent"))
+_FALSE_ALARM_KINDS = ("decoy", "optout_decoy")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An example with what was understood and what would be done."""
+
+    example: Example
+    meaning: Meaning
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share with its 95 % Wilson interval."""
+
+    name: str
+    count: int
+    of: int
+
+    @property
+    def value(self) -> float:
+        """The share, 0 when there is nothing to measure."""
+        return self.count / self.of if self.of else 0.0
+
+    def interval(self) -> tuple[float, float]:
+        """Wilson score interval, 95 %."""
+        if not self.of:
+            return 0.0, 1.0
+        z = 1.959964
+        centre = self.value + z * z / (2 * self.of)
+        spread = z * math.sqrt(self.value * (1 - self.value) / self.of + z * z / (4 * self.of * self.of))
+        scale = 1 + z * z / self.of
+        return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """An example that was not understood as labelled, and in what way."""
+
+    what: str
+    judged: Judged
+
+
+def action(meaning: Meaning) -> Action:
+    """What the line does with a meaning: 911 words, hand to staff, ask back, stay silent, or answer."""
+    if meaning.tier == "emergency":
+        return "emergency"
+    if meaning.tier == "urgent" or meaning.topic in _STAFF:
+        return "staff"
+    if meaning.topic == "unknown":
+        return "answered" if meaning.command or meaning.choice is not None else "offered"
+    return "silent" if meaning.topic == "thanks" else "answered"
+
+
+def judge(examples: Sequence[Example], understand: Callable[..., Meaning]) -> list[Judged]:
+    """Understand every example in its language."""
+    judged: list[Judged] = []
+    for example in examples:
+        meaning = understand(example.text, language=example.lang)
+        judged.append(Judged(example, meaning, action(meaning)))
+    return judged
+
+
+def right_topic(item: Judged) -> bool:
+    """Whether the topic, or the second one, is among the acceptable ones."""
+    accepted = item.example.accept
+    return item.meaning.topic in accepted or (
+        item.meaning.second_topic is not None and item.meaning.second_topic in accepted
+    )
+
+
+def measures(judged: Sequence[Judged]) -> tuple[list[Share], list[Miss]]:
+    """All shares of a set of examples, and every miss."""
+    misses: list[Miss] = []
+
+    def share(name: str, items: Sequence[Judged], good: Callable[[Judged], bool], *, miss_when: bool) -> Share:
+        hits = [item for item in items if good(item)]
+        misses.extend(Miss(name, item) for item in items if good(item) == miss_when)
+        return Share(name, len(hits), len(items))
+
+    ordinary = [item for item in judged if item.example.kind == "ordinary" and item.example.tier in ("none", "review")]
+    quiet = [item for item in judged if item.example.tier in ("none", "review")]
+    optouts = [item for item in judged if "stop" in item.example.accept]
+    others = [item for item in judged if "stop" not in item.example.accept]
+    shares = [
+        share("emergency recognised", _tier(judged, "emergency"), _is_emergency, miss_when=False),
+        share("urgent recognised", _tier(judged, "urgent"), _is_alarm, miss_when=False),
+        share("ordinary with 911 words", ordinary, _is_emergency, miss_when=True),
+        share("ordinary as urgent", [i for i in ordinary if "urgent" not in i.example.accept], _is_urgent, miss_when=True),
+        share("decoys with 911 words", [i for i in quiet if i.example.kind in _FALSE_ALARM_KINDS], _is_emergency, miss_when=True),
+        share("opt-outs honoured", optouts, _is_optout, miss_when=False),
+        share("opt-out decoys opted out", [i for i in others if i.example.kind == "optout_decoy"], _is_optout, miss_when=True),
+        share("others opted out", [i for i in others if i.example.kind != "optout_decoy"], _is_optout, miss_when=True),
+        share("ordinary: right topic", ordinary, right_topic, miss_when=False),
+        share("ordinary: wrong topic as if sure", ordinary, _wrong_as_if_sure, miss_when=True),
+    ]
+    named = [i for i in judged if _is_optout(i)]
+    shares.append(Share("opt-out precision", sum("stop" in i.example.accept for i in named), len(named)))
+    for name in ("answered", "offered", "staff", "silent", "emergency"):
+        shares.append(Share(f"ordinary: {name}", sum(item.action == name for item in ordinary), len(ordinary)))
+    return shares, misses
+
+
+def _tier(judged: Sequence[Judged], tier: str) -> list[Judged]:
+    return [item for item in judged if item.example.tier == tier]
+
+
+def _is_emergency(item: Judged) -> bool:
+    return item.meaning.tier == "emergency"
+
+
+def _is_urgent(item: Judged) -> bool:
+    return item.meaning.tier == "urgent"
+
+
+def _is_alarm(item: Judged) -> bool:
+    return item.meaning.tier in ("emergency", "urgent")
+
+
+def _is_optout(item: Judged) -> bool:
+    return "stop" in (item.meaning.topic, item.meaning.second_topic)
+
+
+def _wrong_as_if_sure(item: Judged) -> bool:
+    return item.meaning.topic != "unknown" and not right_topic(item)
+
+
+def by_kind(judged: Sequence[Judged]) -> dict[str, dict[str, int]]:
+    """For each kind of example: how many, how many with the right topic, and what was done."""
+    table: dict[str, Counter[str]] = {}
+    for item in judged:
+        row = table.setdefault(item.example.kind, Counter())
+        row["texts"] += 1
+        row["right topic"] += right_topic(item)
+        row[item.action] += 1
+    return {kind: dict(row) for kind, row in sorted(table.items())}
+
+
+def report(judged: Sequence[Judged]) -> dict[str, Any]:
+    """Everything `evaluate` prints, as plain data: per language, shares, kinds, misses."""
+    result: dict[str, Any] = {}
+    for language in sorted({item.example.lang for item in judged}):
+        own = [item for item in judged if item.example.lang == language]
+        shares, misses = measures(own)
+        result[language] = {
+            "texts": len(own),
+            "shares": [
+                {
+                    "name": share.name,
+                    "count": share.count,
+                    "of": share.of,
+                    "share": round(share.value, 4),
+                    "interval": [round(bound, 4) for bound in share.interval()],
+                }
+                for share in shares
+            ],
+            "kinds": by_kind(own),
+            "misses": [
+                {
+                    "what": miss.what,
+                    "text": miss.judged.example.text,
+                    "accept": "|".join(miss.judged.example.accept),
+                    "tier": miss.judged.example.tier,
+                    "got_tier": miss.judged.meaning.tier,
+                    "got_topic": miss.judged.meaning.topic,
+                    "confidence": miss.judged.meaning.confidence,
+                    "evidence": [f"{item.rule}: {item.words}" for item in miss.judged.meaning.evidence],
+                }
+                for miss in misses
+            ],
+        }
+    return result
+
+
+def predictions(judged: Sequence[Judged]) -> str:
+    """One tab-separated row per input, in order: text tier topic second_topic action."""
+    rows = ["text\ttier\ttopic\tsecond_topic\taction"]
+    rows += [
+        "\t".join((i.example.text, i.meaning.tier, i.meaning.topic, i.meaning.second_topic or "", i.action))
+        for i in judged
+    ]
+    return "\n".join(rows) + "\n"

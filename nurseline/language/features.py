@@ -1,0 +1,35 @@
+"""What the topic model sees of a text: its words, pairs of words, pieces of long words, and word groups."""
+
+from collections.abc import Callable, Sequence
+
+from nurseline.language.lexicon import LIGHT, Hits
+from nurseline.language.normalise import Word
+
+_PIECE = 4
+_MOST_WORDS = 120
+
+
+def features(words: Sequence[Word], hits: Hits, corrected: Callable[[str], str], asks: bool) -> list[str]:
+    """The names of the features a text has, each once, in a stable order."""
+    plain = ["#" if word.plain[0].isdigit() else corrected(word.plain) for word in words[:_MOST_WORDS]]
+    found = [f"w:{word}" for word in plain]
+    content = [word for word in plain if word not in LIGHT]
+    found += [f"p:{first} {second}" for first, second in zip(plain, plain[1:], strict=False)]
+    found += [f"p:{first} {second}" for first, second in zip(content, content[1:], strict=False)]
+    for word in content:
+        if len(word) > _PIECE:
+            padded = f"{word}_"
+            found += [f"c:{padded[at : at + _PIECE]}" for at in range(len(padded) - _PIECE + 1)]
+    groups = [group.removeprefix("topics.") for group in hits if group[0] not in "=@" and not group.startswith("optout.not")]
+    found += [f"g:{group}" for group in groups]
+    questions = [group for group in groups if group in _COMBINED]
+    found += [f"x:{one}+{two}" for one in questions for two in groups if one != two]
+    if plain:
+        found += [f"first:{plain[0]}", f"length:{min(len(plain), 12) // 3}"]
+    if asks:
+        found.append("asks")
+    return list(dict.fromkeys(found))
+
+
+# Groups whose company says more than they do alone ("can I" + a medicine, "how long" + "last").
+_COMBINED = frozenset("may_i how_long how_often when what_is treat_word right_for_me after_word book money the_thing".split())

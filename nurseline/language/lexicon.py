@@ -1,0 +1,168 @@
+"""The word groups of rules/*.toml, and where they occur in a text.
+
+All groups are kept in one tree of words, so that finding every group in a text takes one walk from each
+word, whatever the number of groups: the time grows with the length of the text and nothing else.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from nurseline.language.normalise import Word
+from nurseline.language.spelling import Speller
+
+RULES = Path(__file__).parent / "rules"
+
+# Words that may stand inside a phrase without being written in it: they cost no distance (fillers) or half
+# a word (little words).
+FILLERS = frozenset(
+    "really so very just like kinda kind sorta sort um uh totally literally actually pretty super quite even also "
+    "right fucking damn freaking lil little bit muy bien pues ya tan honestly basically seriously maybe slightly "
+    "completely probably suddenly somewhat constantly always already".split()
+)
+LIGHT = frozenset(
+    "a an my his her your our their the this that these those of el la los las mi mis su sus un una unos unas tu tus "
+    "al del de lo".split()
+)
+_SKIPPABLE = FILLERS | LIGHT | frozenset("is are was has have been be esta estan".split())
+_MOST_SKIPS = 3
+_RANGE = re.compile(r"#(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?:[fc]|/\d+)?")
+_VARIANTS = 200  # most wordings one line with alternatives may stand for
+
+
+@dataclass(slots=True)
+class _Node:
+    children: dict[str, "_Node"] = field(default_factory=dict)
+    groups: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A group found in a text: the indices of its first and last word."""
+
+    first: int
+    last: int
+
+
+Hits = Mapping[str, Sequence[Hit]]
+
+
+def load_toml(name: str) -> dict[str, Any]:
+    """A rule file of this room, by name."""
+    return tomllib.loads((RULES / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def group_entries(group: Mapping[str, Any]) -> list[str]:
+    """Every wording of a group: its single words and its phrases."""
+    return [*str(group.get("words", "")).split(), *group.get("phrases", ())]
+
+
+def _variants(phrase: str) -> Iterator[list[str]]:
+    choices: list[list[str]] = [[]]
+    for token in phrase.split():
+        options = token.split("|")
+        if len(choices) * len(options) > _VARIANTS:
+            raise ValueError(f"too many alternatives in {phrase!r}")
+        choices = [done + [option] for done in choices for option in options]
+    return iter(choices)
+
+
+def _without_little_words(tokens: list[str]) -> list[str]:
+    kept = [token for token in tokens if token not in LIGHT]
+    return kept if len(kept) > 1 else tokens
+
+
+class Lexicon:
+    """Groups of words, to be found in texts."""
+
+    def __init__(self) -> None:
+        self._root = _Node()
+        self._ranges: list[tuple[str, float, float]] = []
+        self.words: set[str] = set()
+        self.prefixes: set[str] = set()
+        self._speller: Speller | None = None
+        self._symbols = lru_cache(maxsize=20000)(self._find_symbols)
+
+    def add(self, group: str, entries: Iterable[str], *, exact: bool = False) -> None:
+        """Add wordings to a group; see the head of concepts.toml for how they are written.
+
+        With `exact` the little words of a wording must be there too.
+        """
+        for entry in entries:
+            for tokens in _variants(entry):
+                self._add_tokens(group, tokens if exact else _without_little_words(tokens))
+
+    def _add_tokens(self, group: str, tokens: list[str]) -> None:
+        node = self._root
+        for token in tokens:
+            if match := _RANGE.fullmatch(token):
+                self._ranges.append((token, float(match[1]), float(match[2])))
+            elif token.endswith("*"):
+                self.prefixes.add(token[:-1])
+            else:
+                self.words.add(token)
+            node = node.children.setdefault(token, _Node())
+        if group not in node.groups:
+            node.groups.append(group)
+
+    def correct_with(self, speller: Speller) -> None:
+        """From now on read unknown words as the known word they misspell."""
+        self._speller = speller
+        self._symbols.cache_clear()
+
+    def known(self, word: str) -> bool:
+        """Whether some group names this word, alone or by its beginning."""
+        return word in self.words or any(word[:size] in self.prefixes for size in range(3, len(word) + 1))
+
+    def corrected(self, word: str) -> str:
+        """The word itself, or the known word it misspells."""
+        if self._speller is None or self.known(word):
+            return word
+        return self._speller.correct(word)
+
+    def _find_symbols(self, word: str) -> tuple[str, ...]:
+        symbols: list[str] = []
+        for form in dict.fromkeys((word, self.corrected(word))):
+            symbols.append(form)
+            symbols += [f"{form[:size]}*" for size in range(2, len(form) + 1) if form[:size] in self.prefixes]
+        if number := _NUMBER.fullmatch(word):
+            value = float(number[1])
+            symbols += [token for token, low, high in self._ranges if low <= value <= high]
+        return tuple(dict.fromkeys(symbols))
+
+    def find(self, words: Sequence[Word]) -> dict[str, list[Hit]]:
+        """Where each group occurs, in order. Phrases do not run over a sentence end."""
+        hits: dict[str, list[Hit]] = {}
+        symbols = [self._symbols(word.plain) for word in words]
+        for first in range(len(words)):
+            self._walk(words, symbols, first, hits)
+        return hits
+
+    def _walk(
+        self, words: Sequence[Word], symbols: list[tuple[str, ...]], first: int, hits: dict[str, list[Hit]]
+    ) -> None:
+        found: set[tuple[str, int]] = set()
+        sentence = words[first].sentence
+        waiting: list[tuple[_Node, int, int]] = [(self._root, first, 0)]
+        while waiting:
+            node, index, skipped = waiting.pop()
+            if index >= len(words) or words[index].sentence != sentence:
+                continue
+            for symbol in symbols[index]:
+                child = node.children.get(symbol)
+                if child is None:
+                    continue
+                found.update((group, index) for group in child.groups)
+                if child.children:
+                    waiting.append((child, index + 1, 0))
+            if node is not self._root and skipped < _MOST_SKIPS and words[index].plain in _SKIPPABLE:
+                waiting.append((node, index + 1, skipped + 1))
+        for group, last in sorted(found, key=lambda item: item[1]):
+            hits.setdefault(group, []).append(Hit(first, last))
+
+

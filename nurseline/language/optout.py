@@ -1,0 +1,103 @@
+"""The opt-out detector: any reasonable wording of "no more messages", and nothing else (rules/optout.toml)."""
+
+from collections.abc import Sequence
+
+from nurseline.language.lexicon import Hit, Lexicon, group_entries, load_toml
+from nurseline.language.meaning import Evidence
+from nurseline.language.normalise import Reading, Word
+from nurseline.language.patterns import Finder, Match, compile_rule
+
+_BARE = frozenset("stop unsubscribe stopall optout alto basta".split())
+# A final "stop" after one of these belongs to a sentence ("when does it stop").
+_BEFORE_A_VERB = frozenset(
+    "to wont will cant dont doesnt didnt not never it that they pain ever and or can could should would does do did the "
+    "a bus full non hurting bleeding aching i you we he she this when wouldnt hasnt must might gonna wanna next first "
+    "hurt ache swelling itching dolor".split()
+)
+# After a leading "stop": a new sentence of the patient, not the object of "stop".
+_NEW_SENTENCE = frozenset("i im ive we thank thanks please gracias por ya no u you yall god no".split())
+
+
+class OptOutDetector:
+    """Holds the compiled rules; `check` judges one text."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        content = load_toml("optout")
+        self._keywords = frozenset(content["keywords"]["phrases"])
+        self._polite = frozenset(content["polite"]["words"].split())
+        for name, group in content["groups"].items():
+            lexicon.add(f"optout.{name}", group_entries(group), exact=True)
+        lexicon.add("optout.not_optout", content["not_optout"]["phrases"], exact=True)
+        lexicon.add("optout.not_ours", group_entries(content["not_ours"]))
+        known = frozenset(f"optout.{name}" for name in content["groups"])
+        self._rules = [
+            compile_rule(f"opt-out-{name}", _qualified(rule["match"]), rule.get("near", 6), lexicon, known)
+            for name, rule in content["rules"].items()
+        ]
+
+    def check(self, reading: Reading, finder: Finder) -> Evidence | None:
+        """The evidence that a text opts out, or None."""
+        words = [word.plain for word in reading.words]
+        if not words:
+            return None
+        if self._is_keyword(words):
+            return Evidence("opt-out-keyword", reading.said(0, len(words) - 1))
+        if self.protected(finder):
+            return None
+        for rule in self._rules:
+            for match in finder.find(rule):
+                if not self._about_something_else(match, finder):
+                    return Evidence(rule.id, reading.said(match.first, match.last))
+        bare = self._bare_stop(reading.words, finder)
+        return None if bare is None else Evidence("opt-out-bare", reading.said(bare, bare))
+
+    def protected(self, finder: Finder) -> bool:
+        """Whether the text has words that make it surely no opt-out ("dont stop", "nobody called me")."""
+        return bool(finder.hits("optout.not_optout"))
+
+    def _is_keyword(self, words: Sequence[str]) -> bool:
+        if len(words) > 9:
+            return False
+        if " ".join(words) in self._keywords:
+            return True
+        kept = [word for word in words if word not in self._polite]
+        while kept and kept[-1] == kept[0] and len(kept) > 1 and kept[0] in _BARE:
+            kept = kept[1:]
+        return bool(kept) and " ".join(kept) in self._keywords
+
+    def _about_something_else(self, match: Match, finder: Finder) -> bool:
+        """Its own object is a visit, a medicine, a symptom: "cancel my appointment text me"."""
+        start = Hit(match.parts[0].last, match.parts[0].last)
+        second = match.parts[1].first if len(match.parts) > 1 else match.last + 3
+        return any(
+            hit.first > start.last and hit.first <= second and finder.gap(start, hit) <= 4
+            for hit in finder.hits("optout.not_ours")
+        )
+
+    def _bare_stop(self, words: Sequence[Word], finder: Finder) -> int | None:
+        """ "stop" as a sentence of its own: at the start ("stop, I am better") or the end ("who is this stop")."""
+        if len(words) > 25 or finder.hits("optout.not_ours") and not _own_clause(words):
+            return None
+        if words[0].plain in _BARE and len(words) > 1:
+            following = words[1]
+            if following.sentence != words[0].sentence or following.after_comma or following.plain in _NEW_SENTENCE:
+                return 0
+        last = len(words) - 1
+        if words[last].plain in _BARE and last > 0:
+            before = words[last - 1]
+            fresh = before.sentence != words[last].sentence or words[last].after_comma
+            if fresh or before.plain not in _BEFORE_A_VERB:
+                return last
+        return None
+
+
+def _own_clause(words: Sequence[Word]) -> bool:
+    first, last = words[0], words[-1]
+    opens = first.plain in _BARE and (words[1].sentence != first.sentence or words[1].after_comma or words[1].plain == "i")
+    closes = last.plain in _BARE and (words[-2].sentence != last.sentence or last.after_comma)
+    return opens or closes
+
+
+def _qualified(lines: Sequence[str]) -> list[str]:
+    """Group names of this file live under "optout." in the lexicon."""
+    return [line.replace("<", "<optout.") for line in lines]

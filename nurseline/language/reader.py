@@ -1,0 +1,78 @@
+"""Everything that is loaded once: word groups, rules, spelling. `look` gives the findings of one text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from nurseline.language.emergency import EmergencyDetector
+from nurseline.language.lexicon import RULES, Hits, Lexicon, group_entries, load_toml
+from nurseline.language.meaning import Language
+from nurseline.language.normalise import Reading, read
+from nurseline.language.optout import OptOutDetector
+from nurseline.language.patterns import Finder, Rule, compile_rule
+from nurseline.language.spelling import Speller
+from nurseline.language.tongue import tongue
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A text that was read, with its groups found."""
+
+    reading: Reading
+    finder: Finder
+    hits: Hits
+    language: Language
+
+
+class Reader:
+    """Compiled rules of this room. Made once per process."""
+
+    def __init__(self) -> None:
+        self.lexicon = Lexicon()
+        self.emergency = EmergencyDetector(self.lexicon)
+        key_words = key_words_of(load_toml("concepts"), 5)
+        self.topics = load_toml("topics")
+        key_words |= key_words_of(self.topics["groups"], 7)
+        for name, group in self.topics["groups"].items():
+            self.lexicon.add(f"topics.{name}", group_entries(group))
+        self.optout = OptOutDetector(self.lexicon)
+        known = frozenset(f"topics.{name}" for name in self.topics["groups"])
+        self.strong: list[tuple[str, Rule]] = [
+            (topic, compile_rule(f"topic-{topic}", _qualified(rule["match"]), rule.get("near", 6), self.lexicon, known))
+            for topic, rule in self.topics["strong"].items()
+        ]
+        self.whole = {
+            phrase: topic for topic, table in self.topics["whole"].items() for phrase in table["phrases"]
+        }
+        self.polite = frozenset(self.topics["polite"]["words"].split())
+        spelling = load_toml("spelling")
+        self._shorthand = dict(spelling["any"])
+        self._spanish_shorthand = {**spelling["any"], **spelling["es"]}
+        real = [line.strip() for line in (RULES / "lookalikes.txt").read_text(encoding="utf-8").splitlines()]
+        self.lexicon.correct_with(Speller(key_words, [*real, *self.lexicon.words]))
+
+    def look(self, text: str, language: str) -> Look:
+        """Read a text and find its groups."""
+        reading = read(text, self._shorthand)
+        spoken = tongue([word.plain for word in reading.words], text, language)
+        if spoken == "es":
+            reading = read(text, self._spanish_shorthand)
+        hits = self.lexicon.find(reading.words)
+        return Look(reading, Finder(reading.words, hits), hits, spoken)
+
+
+def key_words_of(groups: Mapping[str, Mapping[str, Any]], shortest: int) -> set[str]:
+    """The words of groups that misspellings are read as: letters only, long enough to be sure."""
+    words = {word for group in groups.values() for entry in group_entries(group) for word in entry.split()}
+    return {word for word in words if word.isalpha() and len(word) >= shortest}
+
+
+def _qualified(lines: list[str]) -> list[str]:
+    return [line.replace("<", "<topics.") for line in lines]
+
+
+@cache
+def reader() -> Reader:
+    """The reader of this process."""
+    return Reader()

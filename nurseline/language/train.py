@@ -1,0 +1,124 @@
+"""Train the topic model: `python -m nurseline.language.train`.
+
+Reads examples/build-*.tsv (never the measure files), writes model.json. The same examples give the same file:
+the order is shuffled with a fixed seed and nothing else is random. Where several topics are right answers,
+the one the model already prefers among them is learned (so a long list of acceptable answers teaches little).
+"""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from nurseline.language.examples_file import EXAMPLES, Example, read_examples
+from nurseline.language.features import features
+from nurseline.language.model import MODEL_FILE, LinearModel, save_model, softmax
+from nurseline.language.reader import Reader, reader
+
+_SEED = 20240
+_ROUNDS = 14
+_RATE = 0.5
+_SHRINK = 2e-4
+_LEAST_SEEN = 2
+_NOT_TOPICS = frozenset(("emergency", "urgent"))
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is learned from one example: its features and the right labels."""
+
+    features: tuple[str, ...]
+    labels: tuple[int, ...]
+
+
+def build_examples() -> list[Example]:
+    """The examples to build on, without red flags: their tier decides, not the model."""
+    rows = [row for path in sorted(EXAMPLES.glob("build-*.tsv")) for row in read_examples(path)]
+    return [row for row in rows if row.tier not in _NOT_TOPICS]
+
+
+def lessons(rows: Sequence[Example], labels: Sequence[str], using: Reader) -> list[Lesson]:
+    """Features and labels of examples."""
+    made: list[Lesson] = []
+    for row in rows:
+        look = using.look(row.text, row.lang)
+        if not look.reading.words:
+            continue
+        seen = features(look.reading.words, look.hits, using.lexicon.corrected, look.reading.asks)
+        right = tuple(labels.index(topic) for topic in row.accept if topic in labels)
+        if right:
+            made.append(Lesson(tuple(seen), right))
+    return made
+
+
+def train(rows: Sequence[Example], labels: Sequence[str], using: Reader) -> dict[str, list[float]]:
+    """Weights per feature, one per label: softmax regression with AdaGrad steps."""
+    learned = lessons(rows, labels, using)
+    counts = Counter(feature for lesson in learned for feature in lesson.features)
+    width = len(labels)
+    weights = {name: [0.0] * width for name, count in counts.items() if count >= _LEAST_SEEN}
+    squares = {name: [1e-3] * width for name in weights}
+    prepared = [
+        ([name for name in lesson.features if name in weights], lesson.labels) for lesson in learned
+    ]
+    shuffler = random.Random(_SEED)
+    for turn in range(_ROUNDS):
+        shuffler.shuffle(prepared)
+        for names, right in prepared:
+            _step(names, right, weights, squares, turn)
+    return weights
+
+
+def _step(
+    names: Sequence[str],
+    right: Sequence[int],
+    weights: dict[str, list[float]],
+    squares: dict[str, list[float]],
+    turn: int,
+) -> None:
+    if not names:
+        return
+    scale = 1 / math.sqrt(len(names))
+    totals = [sum(column) * scale for column in zip(*(weights[name] for name in names), strict=True)]
+    probabilities = softmax(totals)
+    mass = sum(probabilities[label] for label in right)
+    pulls = [(label, chance) for label, chance in enumerate(probabilities)]
+    steps: list[tuple[int, float]] = []
+    for label, chance in pulls:
+        aim = (chance / mass if turn > 1 else 1 / len(right)) if label in right else 0.0
+        if abs(chance - aim) > 0.002:
+            steps.append((label, (chance - aim) * scale))
+    for name in names:
+        row, past = weights[name], squares[name]
+        for label, pull in steps:
+            gradient = pull + _SHRINK * row[label]
+            past[label] += gradient * gradient
+            row[label] -= _RATE * gradient / math.sqrt(past[label])
+
+
+def label_list(rows: Sequence[Example]) -> list[str]:
+    """The topics that occur as an answer, sorted."""
+    return sorted({topic for row in rows for topic in row.accept} - _NOT_TOPICS)
+
+
+@click.command()
+@click.option("--warmth", default=1.0, show_default=True, help="How sharp the probabilities are.")
+def main(warmth: float) -> None:
+    """Train on examples/build-*.tsv and write model.json."""
+    rows = build_examples()
+    labels = label_list(rows)
+    weights = train(rows, labels, reader())
+    kept = save_model(MODEL_FILE, labels, weights, warmth)
+    click.echo(f"{len(rows)} examples, {len(labels)} topics, {kept} features, {MODEL_FILE.stat().st_size} bytes")
+
+
+def as_model(weights: dict[str, list[float]], labels: Sequence[str], warmth: float) -> LinearModel:
+    """A model straight from training, for checks."""
+    return LinearModel(labels, {name: dict(enumerate(row)) for name, row in weights.items()}, warmth)
+
+
+if __name__ == "__main__":
+    main()
