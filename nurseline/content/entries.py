@@ -86,13 +86,19 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """All the words of one language and the few facts about the file."""
+    """All the words of one language and the few facts about the file.
+
+    `hints` are words callers are likely to say at any place; `replies` are words with which a reminder
+    is answered instead of a number: well, question, worse.
+    """
 
     code: str
     name: str
     file: str
     entries: Mapping[str, Entry]
     forbidden_words: frozenset[str]
+    hints: tuple[str, ...]
+    replies: Mapping[str, tuple[str, ...]]
     calendar: Mapping[Channel, Calendar]
 
 

@@ -19,6 +19,7 @@ _STRAY_BRACE = re.compile(r"\{(?![a-z_]+\})|(?<![a-z_])\}")
 _FIELDS = frozenset(
     {"text", "voice", "label", "section", "source", "version", "author", "reviewer", "reviewed_on", "quotes"}
 )
+_REPLIES: Final = ("well", "question", "worse")
 _PATTERNS: Final[Mapping[str, set[str]]] = {
     "morning": set(),
     "afternoon": set(),
@@ -58,6 +59,7 @@ def _language(file: str, text: str) -> Language:
     if file != f"{code}.toml":
         raise ContentError(file, "about", f"code {code!r} does not match the file's name")
     raw = _table(data, "entry", file)
+    replies = _table(data, "replies", file)
     entries = {
         entry.id: entry for entry in (_entry(entry_id, raw[entry_id], about, file) for entry_id in raw)
     }
@@ -67,6 +69,8 @@ def _language(file: str, text: str) -> Language:
         file=file,
         entries=MappingProxyType(entries),
         forbidden_words=frozenset(_texts(about, "forbidden_words", file, "about")),
+        hints=_texts(about, "hints", file, "about"),
+        replies=MappingProxyType({name: _texts(replies, name, file, "replies") for name in _REPLIES}),
         calendar=MappingProxyType(_calendars(data, file)),
     )
 

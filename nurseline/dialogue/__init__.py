@@ -2,6 +2,7 @@
 
 from nurseline.dialogue.compose import Message, compose, fill, promises_needed
 from nurseline.dialogue.machine import IDLE_SECONDS, begin, respond, silence
+from nurseline.dialogue.places import hints
 from nurseline.dialogue.state import (
     PLACES,
     AnswerReminder,
@@ -18,6 +19,7 @@ from nurseline.dialogue.state import (
     Turn,
     WrongNumber,
     abandoned,
+    asks_yes_no,
     reminded,
 )
 
@@ -39,9 +41,11 @@ __all__ = [
     "Turn",
     "WrongNumber",
     "abandoned",
+    "asks_yes_no",
     "begin",
     "compose",
     "fill",
+    "hints",
     "promises_needed",
     "reminded",
     "respond",

@@ -20,7 +20,7 @@ from nurseline.dialogue.moves import (
     request,
     waiting_for,
 )
-from nurseline.dialogue.places import LISTS, answer_id, candidates, numbers, prompt
+from nurseline.dialogue.places import LISTS, answer_id, candidates, named, numbers, prompt, reminder_reply
 from nurseline.dialogue.state import ANSWERS, OptIn, OptOut, Say, SetLanguage, Turn, WrongNumber
 
 _ACTIONS: Final = ("nurse", "clinical", "schedule", "admin")  # who reaches a person soonest comes first
@@ -29,7 +29,7 @@ _PHONE: Final = re.compile(r"1?([2-9]\d{2}[2-9]\d{6})")
 
 def listen(at: Heard) -> Turn:
     """The turn for what was heard."""
-    for reading in (_rules, _here, _numbers, _commands, _topics):
+    for reading in (_rules, _here, _numbers, _commands, _topics, _names):
         turn = reading(at)
         if turn is not None:
             return turn
@@ -74,9 +74,19 @@ def _here(at: Heard) -> Turn | None:
             if at.meaning.command == "yes" and len(likely) == 1:
                 return choose(at, likely[0])
         case "reminder":
-            if at.voice and at.meaning.choice == 9:
-                return _rules(replace(at, meaning=replace(at.meaning, topic="stop")))
+            return _reminded(at)
     return None
+
+
+def _reminded(at: Heard) -> Turn | None:
+    if at.voice and at.meaning.choice == 9:
+        return Turn(replace(calm(at.state), place="menu"), (Say("optout.confirmed"),), (OptOut(),))
+    if at.meaning.choice is not None or at.meaning.command is not None:
+        return None
+    numbered = at.words.strip()[:1] in ("1", "2", "3")
+    unclear = at.meaning.topic in ("unknown", "thanks")
+    said = reminder_reply(at.state, at.words) if numbered or unclear else None
+    return remind(at, said) if said else None
 
 
 def _number(at: Heard) -> Turn | None:
@@ -182,8 +192,8 @@ def _commands(at: Heard) -> Turn | None:
         case "back":
             shown = at.state.recall("list") or "menu"
             return arrive(at, shown if shown in LISTS else "menu")
-        case "no" if at.state.place in ("topic", "done", "menu") and at.state.last:
-            return _thanks(at)
+        case "no" if at.state.place in ("topic", "done", "menu") and not at.state.recall("alarm"):
+            return _thanks(at) if at.state.last else None
         case "no" if at.state.place == "unsure":
             return arrive(at, "menu")
     return None
@@ -204,6 +214,12 @@ def _topics(at: Heard) -> Turn | None:
     told = [name for name in (topic, second) if name in ANSWERS]
     before = tuple(Say(answer_id(name, 0)) for name in told)
     return replace(turn, say=(*before, *turn.say))
+
+
+def _names(at: Heard) -> Turn | None:
+    """The name of a choice, written out as the list shows it."""
+    chosen = named(at.state, at.channel, at.words)
+    return choose(at, chosen) if chosen else None
 
 
 def _thanks(at: Heard) -> Turn:

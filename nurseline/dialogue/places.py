@@ -1,5 +1,7 @@
 """The map of the menu: what each number does at each place, and what is said on arrival."""
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -44,6 +46,8 @@ _LABELS: Final = MappingProxyType(
         "clinical": "clinical",
         "admin": "admin",
         "menu": "menu",
+        "aftercare": "menu.aftercare",
+        "about": "menu.about",
     }
 )
 
@@ -95,6 +99,44 @@ def answer_id(topic: str, part: int) -> str:
 def label(topic: str, language: str) -> str:
     """The short name of a topic as shown in a list."""
     return load_content().get(_LABELS.get(topic, f"answer.{topic}"), language).label
+
+
+def named(state: State, channel: Channel, words: str) -> str | None:
+    """The choice of this place whose short name was written out instead of its number."""
+    said = plain(words)
+    for chosen in numbers(state, channel).values():
+        if (chosen in ANSWERS or chosen in _LABELS) and plain(label(chosen, state.language)) == said:
+            return chosen
+    return None
+
+
+def reminder_reply(state: State, words: str) -> str | None:
+    """well, question or worse, when a reminder was answered in words or by a number with words."""
+    said = plain(words)
+    number = re.match(r"([123])\b", said)
+    if number:
+        return REMINDER[int(number[1])]
+    replies = load_content().language(state.language).replies
+    for answer in ("worse", "question"):
+        if any(re.search(rf"\b{re.escape(plain(phrase))}\b", said) for phrase in replies[answer]):
+            return answer
+    return "well" if said in map(plain, replies["well"]) else None
+
+
+def hints(state: State, channel: Channel = "voice") -> tuple[str, ...]:
+    """What is likely to be said here, for the speech recogniser: names of the choices, usual words."""
+    names = [
+        label(chosen, state.language)
+        for chosen in numbers(state, channel).values()
+        if chosen in ANSWERS or chosen in _LABELS
+    ]
+    return tuple(dict.fromkeys((*names, *load_content().language(state.language).hints)))
+
+
+def plain(words: str) -> str:
+    """Lower case, no accents, no signs, single blanks: for comparing what was written with names."""
+    bare = unicodedata.normalize("NFKD", words.lower().replace("'", "").replace("’", ""))
+    return " ".join(re.findall(r"[a-z0-9]+", bare.encode("ascii", "ignore").decode()))
 
 
 def candidates(state: State) -> tuple[str, ...]:

@@ -176,6 +176,11 @@ def reminded(state: State) -> State:
     return State(place="reminder", language=state.language)
 
 
+def asks_yes_no(state: State) -> bool:
+    """True where "yes" answers our own question. Carriers also read a bare "yes" as START: not here."""
+    return state.place in ("offer_person", "unsure", "confirm_number")
+
+
 def abandoned(state: State, *, channel: Channel) -> tuple[Effect, ...]:
     """What to save when a patient leaves in the middle: hangs up, or stays silent past the idle time.
 

@@ -5,7 +5,7 @@ goes on from there. Pure; what differs only in counters or in repeated words cou
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, get_args
 
@@ -20,7 +20,7 @@ _NUMBER: Final = "2025550123"
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Example:
     """Something a patient may say at any place, with a name for reports."""
 
     name: str
@@ -34,7 +34,7 @@ class Step:
 
     channel: Channel
     before: State
-    heard: Heard | None
+    heard: Example | None
     turn: Turn
 
     @property
@@ -48,12 +48,12 @@ class Step:
         return any(isinstance(effect, RequestCallback) for effect in self.turn.effects)
 
 
-def everything_heard() -> tuple[Heard, ...]:
+def everything_heard() -> tuple[Example, ...]:
     """One example of each kind of meaning: topics, pairs of topics, numbers, commands, alarms, unknown."""
-    kinds = [Heard(topic, _meaning(topic), topic) for topic in get_args(Topic)]
-    kinds += [Heard(f"={number}", _meaning("unknown", choice=number), str(number)) for number in range(13)]
-    kinds += [Heard(f"/{word}", _meaning("unknown", command=word), word) for word in get_args(Command)]
-    kinds += [Heard(f"~{part}", _meaning("unknown", daypart=part), part) for part in get_args(Daypart)]
+    kinds = [Example(topic, _meaning(topic), topic) for topic in get_args(Topic)]
+    kinds += [Example(f"={number}", _meaning("unknown", choice=number), str(number)) for number in range(13)]
+    kinds += [Example(f"/{word}", _meaning("unknown", command=word), word) for word in get_args(Command)]
+    kinds += [Example(f"~{part}", _meaning("unknown", daypart=part), part) for part in get_args(Daypart)]
     pairs: tuple[tuple[Topic, Topic], ...] = (
         ("onset", "duration"),
         ("expect", "suitability"),
@@ -61,23 +61,25 @@ def everything_heard() -> tuple[Heard, ...]:
         ("schedule", "risks"),
         ("clinical", "schedule"),
     )
-    kinds += [Heard(f"{one}+{two}", _meaning(one, second_topic=two)) for one, two in pairs]
+    kinds += [Example(f"{one}+{two}", _meaning(one, second_topic=two)) for one, two in pairs]
     kinds += [
-        Heard("one likely", _meaning("unknown", candidates=("onset",)), "when hmm"),
-        Heard("two likely", _meaning("unknown", candidates=("recovery", "clinical")), "sore hmm"),
-        Heard("free words", _meaning("unknown"), "tuesday before noon"),
-        Heard("nothing", _meaning("unknown"), ""),
-        Heard("a phone number", _meaning("unknown"), _NUMBER),
-        Heard("half a number", _meaning("unknown"), "55501"),
-        Heard("schedule+morning", _meaning("schedule", daypart="morning"), "book me in the morning"),
-        Heard("emergency", Meaning("emergency", "emergency", 1.0), "can't breathe"),
-        Heard("emergency, and stop", Meaning("emergency", "emergency", 1.0, second_topic="stop"), "x"),
-        Heard("crisis", Meaning("emergency", "emergency", 1.0, (Evidence("crisis.die", "x"),)), "x"),
-        Heard("urgent", Meaning("urgent", "urgent", 1.0), "fever"),
-        Heard("review", Meaning("review", "recovery", 1.0), "sore"),
-        Heard("spanish", Meaning("none", "onset", 1.0, language="es"), "cuando"),
-        Heard("ask for spanish", Meaning("none", "language", 1.0, language="es"), "espanol"),
-        Heard("ask for english", Meaning("none", "language", 1.0, language="en"), "english"),
+        Example("one likely", _meaning("unknown", candidates=("onset",)), "when hmm"),
+        Example("two likely", _meaning("unknown", candidates=("recovery", "clinical")), "sore hmm"),
+        Example("free words", _meaning("unknown"), "tuesday before noon"),
+        Example("a choice by name", _meaning("unknown"), "What they are"),
+        Example("a reminder in words", _meaning("unknown"), "getting worse"),
+        Example("nothing", _meaning("unknown"), ""),
+        Example("a phone number", _meaning("unknown"), _NUMBER),
+        Example("half a number", _meaning("unknown"), "55501"),
+        Example("schedule+morning", _meaning("schedule", daypart="morning"), "book me in the morning"),
+        Example("emergency", Meaning("emergency", "emergency", 1.0), "can't breathe"),
+        Example("emergency, and stop", Meaning("emergency", "emergency", 1.0, second_topic="stop"), "x"),
+        Example("crisis", Meaning("emergency", "emergency", 1.0, (Evidence("crisis.die", "x"),)), "x"),
+        Example("urgent", Meaning("urgent", "urgent", 1.0), "fever"),
+        Example("review", Meaning("review", "recovery", 1.0), "sore"),
+        Example("spanish", Meaning("none", "onset", 1.0, language="es"), "cuando"),
+        Example("ask for spanish", Meaning("none", "language", 1.0, language="es"), "espanol"),
+        Example("ask for english", Meaning("none", "language", 1.0, language="en"), "english"),
     ]
     return tuple(kinds)
 
@@ -114,7 +116,7 @@ def table(steps: Iterator[Step]) -> list[str]:
 
 def _tried(
     state: State,
-    kinds: tuple[Heard, ...],
+    kinds: tuple[Example, ...],
     channel: Channel,
     languages: tuple[str, ...],
     can_call_back: bool,
@@ -140,11 +142,3 @@ def _key(state: State) -> State:
 
 def _meaning(topic: Topic, **more: object) -> Meaning:
     return replace(Meaning("none", topic, 1.0), **more)  # type: ignore[arg-type]
-
-
-def by_place(steps: Iterator[Step]) -> Mapping[str, list[Step]]:
-    """The steps sorted by the place they were tried at."""
-    places: dict[str, list[Step]] = {}
-    for step in steps:
-        places.setdefault(step.before.place, []).append(step)
-    return places

@@ -12,7 +12,9 @@ from nurseline.dialogue import (
     State,
     WrongNumber,
     abandoned,
+    asks_yes_no,
     begin,
+    hints,
     reminded,
     respond,
     silence,
@@ -169,6 +171,13 @@ def test_a_desk_question_tells_hours_and_offers_a_call():
     done = talk.hear(number(1))
     assert done.effects == (RequestCallback("admin"),)
     assert said(done) == ["admin.done"]
+
+
+def test_a_yes_is_known_to_be_an_answer_only_where_one_was_asked():
+    talk = Talk()
+    assert not asks_yes_no(talk.state)
+    talk.hear(topic("clinical"))
+    assert asks_yes_no(talk.state)
 
 
 def test_yes_means_nothing_where_it_was_not_asked():
@@ -464,3 +473,53 @@ def test_thanks_after_an_answer_ends_a_call_kindly_and_a_text_does_not_ask_again
 def test_nine_on_a_reminder_call_is_the_opt_out_it_announces():
     turn = Talk("voice", reminded(State()), languages=("en", "es")).hear(number(9))
     assert turn.effects == (OptOut(),)
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("Doing well!", "well"),
+        ("good, thanks", "well"),
+        ("I'm fine", "well"),
+        ("I have a question", "question"),
+        ("it's getting WORSE", "worse"),
+        ("not good", "worse"),
+        ("not doing so well", "worse"),
+        ("3 worse", "worse"),
+        ("1 doing well", "well"),
+        ("2. can I ask", "question"),
+    ],
+)
+def test_a_reminder_may_be_answered_in_words(words, answer):
+    turn = Talk(state=reminded(State())).hear(UNKNOWN, words)
+    assert AnswerReminder(answer) in turn.effects
+
+
+def test_a_reminder_may_be_answered_in_spanish_words():
+    state = reminded(State(language="es"))
+    turn = Talk(state=state, languages=("en", "es")).hear(UNKNOWN, "Estoy peor")
+    assert AnswerReminder("worse") in turn.effects
+
+
+@pytest.mark.parametrize("words", ["not sure", "good but what about the gym", "hm", "ok", ""])
+def test_unclear_words_after_a_reminder_are_not_taken_as_well(words):
+    turn = Talk(state=reminded(State())).hear(UNKNOWN, words)
+    assert not [effect for effect in turn.effects if isinstance(effect, AnswerReminder)]
+
+
+def test_a_choice_may_be_written_out_as_the_list_shows_it():
+    talk = Talk(state=State(place="menu"))
+    assert said(talk.hear(UNKNOWN, "About the injections")) == ["menu.about"]
+    assert said(talk.hear(UNKNOWN, "are they right for me?"))[0] == "answer.suitability"
+
+
+def test_a_no_after_emergency_words_is_not_met_with_you_are_welcome():
+    talk = Talk(state=State(place="menu"))
+    talk.hear(topic("emergency", tier="emergency"))
+    assert said(talk.hear(command("no"), "no")) == ["not_understood"]
+
+
+def test_speech_hints_name_the_choices_of_the_place():
+    found = hints(State(place="aftercare"))
+    assert {"Soreness and activity", "nurse", "repeat"} <= set(found)
+    assert all(len(one) <= 100 for one in found)
