@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import socket
 import socketserver
 from typing import Any
 from urllib.parse import urlsplit
@@ -107,6 +108,8 @@ def _http_error(error: HTTPException) -> tuple[Response, int]:
         known = {404: rest.not_found(), 405: RestError(20004, "Method not allowed", 405)}
         shown = known.get(status) or RestError(20001 if status < 500 else 20500, error.name, status)
         return jsonify(shown.body()), status
+    if status in {404, 405}:
+        return jsonify(error=f"{request.method} {request.path} is nothing the phone can do."), status
     return jsonify(error=error.description or error.name), status
 
 
@@ -122,6 +125,9 @@ class _Handler(WSGIRequestHandler):
 def make(exchange: Exchange, port: int) -> BaseWSGIServer:
     """A threaded server on loopback; port 0 takes a free one, which the exchange then knows."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    if port:
+        # Tried first, because werkzeug leaves the process by itself when a port is taken.
+        socket.create_server((HOST, port)).close()
     server = make_server(HOST, port, create_app(exchange), threaded=True, request_handler=_Handler)
     if isinstance(server, socketserver.ThreadingMixIn):
         server.daemon_threads = True

@@ -84,7 +84,7 @@ class Call:
     answered_at: float | None = None
     duration: int | None = None
     skipping: bool = False
-    waits: int = 0
+    stops: int = 0
     _passed: float = 0.0
     _since: float = field(default_factory=time.monotonic)
 

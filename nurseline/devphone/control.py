@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, current_app, jsonify
 
 from nurseline.devphone import codes, reading
 from nurseline.devphone.delivery import read_delivery
@@ -193,9 +193,3 @@ def debugger() -> Response:
 def clear_debugger() -> Response:
     exchange().ledger.clear_entries()
     return jsonify(entries=[])
-
-
-@blueprint.errorhandler(404)
-@blueprint.errorhandler(405)
-def _unknown(_error: Exception) -> tuple[Response, int]:
-    return jsonify({"error": f"{request.method} {request.path} is nothing the phone can do."}), 404

@@ -29,7 +29,7 @@ from nurseline.devphone.twiml import Element
 from nurseline.devphone.webhook import Answer, WebhookFailed
 
 APOLOGY = "We are sorry, an application error has occurred. Goodbye."
-# Documents that follow each other without a word or a pause: our own guard against a circle.
+# Documents that follow each other and wait for nobody: our own guard against a circle.
 MOST_SILENT_DOCUMENTS = 50
 _UNANSWERED = frozenset({"Reject", "Redirect", "Pause"})
 
@@ -104,7 +104,7 @@ class Interpreter:
         self._allowed = allowed
         self._office = office
         self._silent = 0
-        self._waits = 0
+        self._stops = 0
         self._verbs: dict[str, Callable[[Element, str], Step]] = {
             "Say": self._say,
             "Play": self._say,
@@ -169,10 +169,10 @@ class Interpreter:
             WebhookFailed: when it cannot be had, or breaks a rule.
         """
         self.call.phase, self.call.wait = "connecting", None
-        self._silent = self._silent + 1 if self.call.waits == self._waits else 0
-        self._waits = self.call.waits
+        self._silent = self._silent + 1 if self.call.stops == self._stops else 0
+        self._stops = self.call.stops
         if self._silent > MOST_SILENT_DOCUMENTS:
-            raise WebhookFailed(11215, f"{MOST_SILENT_DOCUMENTS} documents in a row without a word.")
+            raise WebhookFailed(11215, f"{MOST_SILENT_DOCUMENTS} documents in a row that wait for nobody.")
         if isinstance(target, Inline):
             return self._strict(target.text), ""
         answer = self._office.ask(self.call, target)

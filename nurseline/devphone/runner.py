@@ -154,14 +154,12 @@ class Runner:
     def _stop_at(self, wait: Wait) -> None:
         """Lets the time of this wait pass as the pace says."""
         call = self.call
-        call.waits += 1
         passed = 0
         while wait.passes and (call.pace == "hand" or call.skipping) and not self._urgent():
             call.phase, call.wait = wait.phase, wait
             if call.pace == "hand":
                 call.pass_time(wait.seconds or 0.0)
             passed += 1
-            call.waits += 1
             if passed > MOST_PASSED:
                 call.add("error", "The line talks on and on without ever listening.")
                 raise HungUp("phone", "failed")
@@ -169,6 +167,7 @@ class Runner:
         if not wait.passes:
             call.skipping = False
         self._token += 1
+        call.stops += 1
         call.phase, call.wait = wait.phase, wait
         if wait.seconds is not None and call.pace == "real":
             token = self._token

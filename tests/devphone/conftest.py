@@ -64,7 +64,9 @@ class Line:
             request.args.to_dict(),
             dict(request.headers),
             request.url,
-            RequestValidator(TOKEN).validate(request.url, request.form, request.headers["X-Twilio-Signature"]),
+            RequestValidator(TOKEN).validate(
+                request.url, request.form, request.headers["X-Twilio-Signature"]
+            ),
         )
         self.asked.append(asked)
         answer = _value(self.answers.get(request.path, Response(status=404)), asked)
@@ -167,7 +169,7 @@ def start(line: Line, tmp_path: Path) -> Iterator[Callable[..., Phone]]:
         return Phone(exchange, exchange.address(), client, stop)
 
     yield begin
-    for stop in list(stops):
+    for stop in stops:
         stop()
 
 

@@ -12,23 +12,32 @@ from nurseline.devphone.errors import RestError
 from nurseline.devphone.faults import Faults
 from tests.support.waiting import wait_for
 
-# The key sets of the examples in Twilio's OpenAPI file (CreateMessage, FetchMessage, ListMessage, CreateCall).
+# The key sets of the examples in Twilio's OpenAPI file (messages and calls).
 MESSAGE_KEYS = {
-    "account_sid", "api_version", "body", "date_created", "date_sent", "date_updated", "direction", "error_code",
-    "error_message", "from", "messaging_service_sid", "num_media", "num_segments", "price", "price_unit", "sid",
-    "status", "subresource_uris", "to", "uri",
+    "account_sid", "api_version", "body", "date_created", "date_sent", "date_updated", "direction",
+    "error_code", "error_message", "from", "messaging_service_sid", "num_media", "num_segments",
+    "price", "price_unit", "sid", "status", "subresource_uris", "to", "uri",
 }  # fmt: skip
 CALL_KEYS = {
-    "account_sid", "answered_by", "api_version", "caller_name", "date_created", "date_updated", "direction",
-    "duration", "end_time", "forwarded_from", "from", "from_formatted", "group_sid", "parent_call_sid",
-    "phone_number_sid", "price", "price_unit", "queue_time", "sid", "start_time", "status", "subresource_uris", "to",
-    "to_formatted", "trunk_sid", "uri",
+    "account_sid", "answered_by", "api_version", "caller_name", "date_created", "date_updated",
+    "direction", "duration", "end_time", "forwarded_from", "from", "from_formatted", "group_sid",
+    "parent_call_sid", "phone_number_sid", "price", "price_unit", "queue_time", "sid", "start_time",
+    "status", "subresource_uris", "to", "to_formatted", "trunk_sid", "uri",
 }  # fmt: skip
 CALL_SUBRESOURCES = {
     "events", "notifications", "payments", "recordings", "siprec", "streams", "transcriptions",
     "user_defined_message_subscriptions", "user_defined_messages",
 }  # fmt: skip
-PAGE_KEYS = {"end", "first_page_uri", "next_page_uri", "page", "page_size", "previous_page_uri", "start", "uri"}
+PAGE_KEYS = {
+    "end",
+    "first_page_uri",
+    "next_page_uri",
+    "page",
+    "page_size",
+    "previous_page_uri",
+    "start",
+    "uri",
+}
 MEDIA_KEYS = {"account_sid", "content_type", "date_created", "date_updated", "parent_sid", "sid", "uri"}
 SERVICE = "MG" + "0" * 32
 RFC_2822 = r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} \+0000"
@@ -165,7 +174,9 @@ def test_a_wrong_password_is_401_and_20003(phone):
     assert (caught.value.status, caught.value.code) == (401, 20003)
 
 
-@pytest.mark.parametrize("path", ["/Messages/SM0.json", "/Calls/CA0.json", "/Recordings/RE0.json", "/messages.json"])
+@pytest.mark.parametrize(
+    "path", ["/Messages/SM0.json", "/Calls/CA0.json", "/Recordings/RE0.json", "/messages.json"]
+)
 def test_what_does_not_exist_is_404_and_20404(phone, path):
     answer = requests.get(root(phone) + path, auth=auth(phone), timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (404, 20404)
@@ -235,11 +246,11 @@ class Failing(Faults):
         self.fate = fate
         self.seen = 0
 
-    def before_create(self, kind):
+    def before_create(self, kind):  # noqa: ARG002
         self.seen += 1
         return RestError(20429, "Too Many Requests", 429) if self.seen == 2 else None
 
-    def after_create(self, kind):
+    def after_create(self, kind):  # noqa: ARG002
         return self.fate if self.seen == 1 else "answer"
 
 

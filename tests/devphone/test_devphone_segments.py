@@ -19,6 +19,8 @@ def test_segments_are_counted_like_the_carrier(text, expected):
     assert segments.count(text) == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [("it's", True), ("it’s", False), ("[~]", True), ("привет", False)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("it's", True), ("it’s", False), ("[~]", True), ("привет", False)]
+)
 def test_gsm7_is_told_from_ucs2(text, expected):
     assert segments.is_gsm7(text) is expected

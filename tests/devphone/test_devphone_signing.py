@@ -17,11 +17,17 @@ def test_the_official_vector_comes_out():
         ("From", "+14158675310"),
         ("To", "+18005551212"),
     ]
-    assert signature("12345", "https://example.com/myapp.php?foo=1&bar=2", params) == "L/OH5YylLD5NRKLltdqwSvS0BnU="
+    assert (
+        signature("12345", "https://example.com/myapp.php?foo=1&bar=2", params)
+        == "L/OH5YylLD5NRKLltdqwSvS0BnU="
+    )
 
 
 @given(
-    st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.text(st.characters(exclude_categories=["Cs"]))),
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+        st.text(st.characters(exclude_categories=["Cs"])),
+    ),
     st.sampled_from(["http://127.0.0.1:8000/sms", "https://line.example.org/voice?a=1&b=2"]),
 )
 def test_the_sdk_accepts_every_signature(params, url):
@@ -44,7 +50,9 @@ def test_the_signed_address_drops_what_twilio_drops(url, channel, expected):
 
 
 def test_the_fragment_sets_timeouts_and_retries_and_is_not_sent():
-    url, overrides = split_overrides("https://line.example.org/status?ref=1#ct=2000&rt=3000&tt=4000&rc=3&rp=5xx,rt")
+    url, overrides = split_overrides(
+        "https://line.example.org/status?ref=1#ct=2000&rt=3000&tt=4000&rc=3&rp=5xx,rt"
+    )
     assert url == "https://line.example.org/status?ref=1"
     assert (overrides.connect, overrides.read, overrides.total, overrides.retries) == (2.0, 3.0, 4.0, 3)
     assert overrides.retries_after("5xx")
@@ -67,8 +75,16 @@ def test_an_override_out_of_range_is_named_and_not_used(fragment):
 
 @pytest.mark.parametrize(
     "url",
-    ["", "/status", "ftp://a.example.org/", "http://", "http://under_score.example.org/", "http://a.example.org/a b",
-     "http://a.example.org:99999/", "http://a.example.org/" + "x" * 4000],
+    [
+        "",
+        "/status",
+        "ftp://a.example.org/",
+        "http://",
+        "http://under_score.example.org/",
+        "http://a.example.org/a b",
+        "http://a.example.org:99999/",
+        "http://a.example.org/" + "x" * 4000,
+    ],
 )
 def test_an_address_the_carrier_cannot_call_is_known(url):
     assert not usable_address(url)

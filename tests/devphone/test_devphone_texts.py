@@ -12,8 +12,9 @@ from nurseline.devphone.faults import Faults
 from tests.support.waiting import wait_for
 
 INBOUND = {
-    "ToCountry", "ToState", "ToCity", "ToZip", "FromCountry", "FromState", "FromCity", "FromZip", "SmsMessageSid",
-    "SmsSid", "MessageSid", "AccountSid", "SmsStatus", "ApiVersion", "From", "To", "Body", "NumMedia", "NumSegments",
+    "ToCountry", "ToState", "ToCity", "ToZip", "FromCountry", "FromState", "FromCity", "FromZip",
+    "SmsMessageSid", "SmsSid", "MessageSid", "AccountSid", "SmsStatus", "ApiVersion", "From", "To",
+    "Body", "NumMedia", "NumSegments",
 }  # fmt: skip
 
 
@@ -35,7 +36,11 @@ def test_a_text_reaches_the_line_signed_and_complete(phone, line):
     (asked,) = line.at("/sms")
     assert asked.signed
     assert set(asked.form) == INBOUND
-    assert (asked.form["Body"], asked.form["NumMedia"], asked.form["NumSegments"]) == ("Is it sore? 😀", "0", "1")
+    assert (asked.form["Body"], asked.form["NumMedia"], asked.form["NumSegments"]) == (
+        "Is it sore? 😀",
+        "0",
+        "1",
+    )
     assert asked.form["FromCity"] == asked.form["ToZip"] == ""
     assert asked.form["SmsSid"] == asked.form["SmsMessageSid"] == asked.form["MessageSid"]
     assert asked.form["SmsStatus"] == "received"
@@ -56,7 +61,7 @@ def test_a_picture_comes_with_its_address_and_type(phone, line):
 
 def test_an_event_can_be_posted_twice_with_the_same_sid(start, line):
     class Twice(Faults):
-        def webhook_times(self, sid):
+        def webhook_times(self, sid):  # noqa: ARG002
             return 2
 
     start(faults=Twice()).text("hi")
@@ -68,7 +73,10 @@ def test_an_event_can_be_posted_twice_with_the_same_sid(start, line):
 
 
 def test_replies_are_messages_of_their_own_with_callbacks(phone, line):
-    line.says("/sms", '<Response><Message statusCallback="/status?ref=7">One</Message><Message>Two</Message></Response>')
+    line.says(
+        "/sms",
+        '<Response><Message statusCallback="/status?ref=7">One</Message><Message>Two</Message></Response>',
+    )
     answered = phone.text("hi")
     assert [(r["body"], r["direction"]) for r in answered["replies"]] == [
         ("One", "outbound-reply"),
@@ -80,7 +88,9 @@ def test_replies_are_messages_of_their_own_with_callbacks(phone, line):
 
 
 def test_body_and_media_and_line_breaks_are_kept(phone, line):
-    line.says("/sms", "<Response><Message><Body>One\nTwo</Body><Media>/picture.png</Media></Message></Response>")
+    line.says(
+        "/sms", "<Response><Message><Body>One\nTwo</Body><Media>/picture.png</Media></Message></Response>"
+    )
     (reply,) = phone.text("hi")["replies"]
     assert reply["body"] == "One\nTwo"
     assert reply["media"] == [{"url": f"{line.url}/picture.png", "content_type": None}]
@@ -92,7 +102,9 @@ def test_plain_text_is_sent_to_the_patient_as_it_is(phone, line):
 
 
 def test_a_redirect_verb_and_a_redirect_status_are_followed(phone, line):
-    line.says("/sms", '<Response><Message>One</Message><Redirect method="GET">/more?x=1</Redirect></Response>')
+    line.says(
+        "/sms", '<Response><Message>One</Message><Redirect method="GET">/more?x=1</Redirect></Response>'
+    )
     line.says("/more", Response(status=302, headers={"Location": "/last"}))
     line.says("/last", "<Response><Message>Two</Message></Response>")
     assert [reply["body"] for reply in phone.text("hi")["replies"]] == ["One", "Two"]
@@ -149,7 +161,12 @@ def test_a_refused_connection_is_tried_again_once_and_then_only_noted(phone, lin
 
 def test_a_slow_answer_is_given_up(phone, line):
     release = threading.Event()
-    line.says("/sms", lambda asked: "<Response/>" if release.wait(10) else "<Response/>")
+
+    def slow(_asked):
+        release.wait(10)
+        return "<Response/>"
+
+    line.says("/sms", slow)
     phone.exchange.texting.sms_url += "#rt=100"
     codes = [entry["code"] for entry in phone.text("hi")["entries"]]
     release.set()
@@ -157,7 +174,9 @@ def test_a_slow_answer_is_given_up(phone, line):
 
 
 def test_retries_follow_the_fragment_and_keep_the_token(phone, line):
-    line.says("/sms", Response(status=503), Response(status=503), "<Response><Message>at last</Message></Response>")
+    line.says(
+        "/sms", Response(status=503), Response(status=503), "<Response><Message>at last</Message></Response>"
+    )
     phone.exchange.texting.sms_url += "#rc=2&rp=5xx"
     assert [reply["body"] for reply in phone.text("hi")["replies"]] == ["at last"]
     assert len({asked.headers["I-Twilio-Idempotency-Token"] for asked in line.at("/sms")}) == 1
@@ -182,7 +201,9 @@ def test_the_fallback_is_asked_with_the_error(phone, line):
 def test_a_stop_word_blocks_the_pair_is_answered_and_still_passed_on(phone, line, word):
     line.says("/sms", "<Response><Message>You are opted out.</Message></Response>")
     answered = phone.text(word)
-    assert [(r["by_carrier"], r["body"][:29]) for r in answered["replies"]] == [(True, "You have successfully been un")]
+    assert [(r["by_carrier"], r["body"][:29]) for r in answered["replies"]] == [
+        (True, "You have successfully been un")
+    ]
     assert line.at("/sms")[0].form["Body"] == word
     assert [entry["code"] for entry in answered["entries"]] == [21610]
     with pytest.raises(TwilioRestException) as caught:
@@ -199,7 +220,9 @@ def test_a_start_word_opens_the_pair_again(phone, word):
     assert phone.send("welcome back").status == "queued"
 
 
-@pytest.mark.parametrize("words", ["STOP PLEASE", "please stop", "stop.", "cancelled", "yesterday", "helpful"])
+@pytest.mark.parametrize(
+    "words", ["STOP PLEASE", "please stop", "stop.", "cancelled", "yesterday", "helpful"]
+)
 def test_a_keyword_inside_a_sentence_is_none(phone, words):
     assert phone.text(words)["replies"] == []
     assert phone.send("still allowed").status == "queued"
@@ -219,7 +242,10 @@ def test_yes_is_an_ordinary_word_for_who_never_opted_out(phone):
 def test_an_opted_out_handset_fails_later_when_a_service_sends(phone, line):
     phone.text("STOP")
     sent = phone.client.messages.create(
-        to=phone.handset, messaging_service_sid="MG" + "0" * 32, body="x", status_callback=f"{line.url}/status"
+        to=phone.handset,
+        messaging_service_sid="MG" + "0" * 32,
+        body="x",
+        status_callback=f"{line.url}/status",
     )
     assert sent.status == "accepted"
     wait_for(lambda: statuses(line) == ["failed"])
@@ -270,7 +296,10 @@ def test_some_carriers_never_say_delivered(phone, line):
 
 def test_through_a_service_a_sender_is_chosen_before_it_is_queued(phone, line):
     sent = phone.client.messages.create(
-        to=phone.handset, messaging_service_sid="MG" + "0" * 32, body="x", status_callback=f"{line.url}/status"
+        to=phone.handset,
+        messaging_service_sid="MG" + "0" * 32,
+        body="x",
+        status_callback=f"{line.url}/status",
     )
     assert (sent.status, sent.from_, sent.num_segments) == ("accepted", None, "0")
     wait_for(lambda: sorted(statuses(line)) == ["delivered", "queued", "sent"])
@@ -280,7 +309,7 @@ def test_through_a_service_a_sender_is_chosen_before_it_is_queued(phone, line):
 
 def test_callbacks_can_be_lost_or_doubled(start, line):
     class Strange(Faults):
-        def callback_delays(self, sid, status):
+        def callback_delays(self, sid, status):  # noqa: ARG002
             return () if status == "sent" else (0.0, 0.01)
 
     start(faults=Strange()).send("x", status_callback=f"{line.url}/status")
