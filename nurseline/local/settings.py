@@ -16,6 +16,8 @@ FOR_A_LOOK = {
     "CLINIC_HOURS": "Mon-Fri 08:00-17:00",
     # A newcomer's reminder goes at any hour; in service the default keeps to the day.
     "MESSAGE_HOURS": "00:00-24:00",
+    # So that there is a second language to look at before a translator has signed it.
+    "OFFER_UNSIGNED_LANGUAGES": "1",
     # One person looks at one page: quick to start, and little to read past.
     "WEB_PROCESSES": "1",
     "LOG_LEVEL": "WARNING",

@@ -16,7 +16,7 @@ from nurseline.local.ports import free_port
 from nurseline.local.processes import PROC
 from nurseline.local.run import MARK
 from nurseline.local.state import PROJECT, read_env
-from tests.support.processes import basic_environment
+from tests.support.processes import EndedError, basic_environment
 from tests.support.waiting import wait_for
 
 SERVER = "exec python -m http.server --bind 127.0.0.1 --directory {pages}"
@@ -46,10 +46,11 @@ class Run:
         """Wait for the ready line."""
 
         def said() -> bool:
-            assert self.child.poll() is None, f"it ended with {self.child.returncode}:\n{self.output}"
+            if self.child.poll() is not None:
+                raise EndedError(f"it ended with {self.child.returncode}:\n{self.output}")
             return "\nready " in f"\n{self.output}"
 
-        wait_for(said, 30, "the ready line")
+        wait_for(said, 90, "the ready line")
         self.seen = descendants(self.child.pid)
         return self
 
@@ -119,7 +120,7 @@ Starter = Callable[..., Run]
 
 @pytest.fixture
 def start_run(tmp_path: Path, pages: Path) -> Iterator[Starter]:
-    """Start a run; `procfile` adds to or replaces the stand-ins' lines, `env` is the outer environment."""
+    """Start a run; `whole` with the line's own processes, else with stand-ins, which `extra` adds to."""
     started: list[Run] = []
 
     def start(
@@ -129,21 +130,16 @@ def start_run(tmp_path: Path, pages: Path) -> Iterator[Starter]:
         procfile: str = STAND_INS,
         env: dict[str, str] | None = None,
         through: Sequence[str] = (),
+        whole: bool = False,
     ) -> Run:
         file = tmp_path / f"Procfile-{len(started)}"
         file.write_text((procfile + extra).replace("{pages}", str(pages)))
         port = free_port()
         phone_port = free_port(avoid=frozenset({port}))
         log = tmp_path / f"run-{len(started)}.log"
-        command = [
-            sys.executable,
-            "-m",
-            "nurseline.local",
-            "run",
-            "--no-staff-account",
-            "--procfile",
-            str(file),
-        ]
+        command = [sys.executable, "-m", "nurseline.local", "run"]
+        if not whole:
+            command += ["--no-staff-account", "--procfile", str(file)]
         command += ["--port", str(port), "--phone-port", str(phone_port)]
         if through:  # another program that is given the command, as make is
             command = [*through, f"COMMAND={shlex.join(command)}"]

@@ -17,7 +17,7 @@ def settings_for_tests(
 ) -> dict[str, str]:
     """Return the environment of web, worker, beat and phone; `changed` replaces single settings."""
     settings = line_settings(
-        {"CLINIC_TIMEZONE": "America/New_York"},
+        {"CLINIC_TIMEZONE": "America/New_York", "OFFER_UNSIGNED_LANGUAGES": "0"},
         SECRETS,
         database_url=database_url,
         redis_url=redis_url,

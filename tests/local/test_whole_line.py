@@ -1,0 +1,57 @@
+"""`make run` as a newcomer has it: the line's own processes, the phone, a staff account."""
+
+import json
+import re
+import stat
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from nurseline.local.state import PROJECT
+from tests.local.conftest import Run, Starter
+from tests.support.processes import basic_environment
+
+
+def accounts(run: Run) -> list[dict[str, object]]:
+    """Ask the command line, which finds the running line by its state folder alone."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nurseline", "staff", "list", "--json"],
+        env={**basic_environment(), "NURSELINE_STATE": str(run.state)},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    return list(found if isinstance(found, list) else next(iter(found.values())))
+
+
+def sign_in_lines(run: Run) -> list[str]:
+    return [line for line in run.output.splitlines() if line.startswith("staff sign-in: ")]
+
+
+@pytest.mark.slow
+def test_the_whole_line_gets_ready_with_one_staff_account_and_stops_whole(start_run: Starter) -> None:
+    first = start_run(whole=True).ready()
+    for address in (f"http://127.0.0.1:{first.port}/staff", f"http://127.0.0.1:{first.phone_port}/"):
+        with urllib.request.urlopen(address) as answer:
+            assert answer.status == 200
+            assert "text/html" in answer.headers["Content-Type"]
+    assert [account["email"] for account in accounts(first)] == ["nurse@example.org"]
+    kept = first.state / "staff-sign-in.txt"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    password = re.search(r"^password: (.+)$", kept.read_text(), re.MULTILINE)
+    assert password
+    assert f"password: {password[1]}  " in sign_in_lines(first)[0]
+    assert first.end(limit_seconds=20) == 130
+    assert first.left() == set()
+    assert "Traceback" not in first.output
+
+    second = start_run(state=first.state, whole=True).ready()
+    assert sign_in_lines(second) == sign_in_lines(first)
+    assert len(accounts(second)) == 1
+    second.end(limit_seconds=20)
+    assert second.left() == set()
