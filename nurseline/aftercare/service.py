@@ -104,6 +104,8 @@ def _checked(entry: Enrolment, now: datetime) -> tuple[Due, ...]:
         zone(entry.timezone)
     except UnknownZoneError as error:
         raise EnrolError("timezone", str(error)) from error
+    if entry.performed_at.tzinfo is None:
+        raise EnrolError("performed_at", "needs a time zone")
     if entry.performed_at > now + FUTURE_ALLOWED:
         raise EnrolError("performed_at", "is in the future; enrol an injection after it was performed")
     due = plan_of(entry.performed_at, now)
