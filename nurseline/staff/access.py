@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import structlog
-from flask import Blueprint, abort, current_app, flash, g, redirect, request, session, url_for
+from flask import (
+    Blueprint,
+    abort,
+    current_app,
+    flash,
+    g,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
@@ -75,6 +86,15 @@ def passive(view: View) -> View:
     return view
 
 
+def keeps_words(view: View) -> View:
+    """Mark a view that takes what was typed at length: it is shown again, not lost, after a sign-out.
+
+    Its form must check the token itself, so that a page of an earlier sign-in can be sent again.
+    """
+    view.keeps_words = True  # type: ignore[attr-defined]
+    return view
+
+
 @blueprint.before_request
 def gate() -> ResponseReturnValue | None:
     """Let nobody through who is not signed in, whose session has ended, or whose role does not fit."""
@@ -84,14 +104,14 @@ def gate() -> ResponseReturnValue | None:
     roles = getattr(view, "allowed_roles", None)
     if roles is None:
         raise LookupError(f"{request.endpoint} says nothing about who may open it")
-    is_passive = getattr(view, "is_passive", False)
+    is_passive, keeps = getattr(view, "is_passive", False), getattr(view, "keeps_words", False)
     refused = _recognise(activity=not is_passive)
     if refused is not None:
-        return _to_sign_in(refused) if not is_passive else ("", 401)
+        return _to_sign_in(refused, keeps=keeps) if not is_passive else ("", 401)
     if not viewer().roles & roles:
         log.warning("staff.forbidden", staff=viewer().id, endpoint=request.endpoint)
         abort(403)
-    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+    if request.method not in {"GET", "HEAD", "OPTIONS"} and not keeps:
         csrf.protect()
     return None
 
@@ -112,9 +132,12 @@ def _recognise(*, activity: bool) -> sessions.Ended | None:
     return ended
 
 
-def _to_sign_in(why: sessions.Ended) -> ResponseReturnValue:
+def _to_sign_in(why: sessions.Ended, *, keeps: bool) -> ResponseReturnValue:
     was_signed_in = SESSION_ID in session
     session.clear()
+    if was_signed_in and keeps and request.method == "POST":
+        typed = [(name, text) for name, text in request.form.items(multi=True) if name != "csrf_token"]
+        return render_template("staff/signed_out.html", why=WHY_OUT[why], typed=typed), 401
     if was_signed_in:
         flash(WHY_OUT[why], "info")
     back = request.path if request.method == "GET" and is_staff_path(request.path) else None

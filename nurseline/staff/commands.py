@@ -56,9 +56,12 @@ def add(
         if _find(session, email) is not None:
             return _already(email, if_missing=if_missing, json_=json_)
     password, made = _password(email, from_stdin=password_stdin)
+    password_hash = passwords.hashed(password)
     try:
         with _database(parts) as session:
-            user = insert_account(session, parts, email=email, name=name, role=role, password=password)
+            user = insert_account(
+                session, parts, email=email, name=name, role=role, password_hash=password_hash
+            )
     except IntegrityError:  # somebody else added it at the same moment
         return _already(email, if_missing=if_missing, json_=json_)
     answer = {"id": str(user.id), "email": email, "name": name, "role": role, "added": True}
@@ -125,9 +128,10 @@ def password_(build: Build, email: str, password_stdin: bool, json_: bool) -> No
     with _database(parts) as session:
         address = _existing(session, email).email
     password, made = _password(address, from_stdin=password_stdin)
+    password_hash = passwords.hashed(password)
     with _database(parts) as session:
         user = _existing(session, email)
-        user.password, user.active = passwords.hashed(password), True
+        user.password, user.active = password_hash, True
         _end_sign_ins(session, parts, user, "password_set")
     answer: dict[str, Any] = {"email": address, "active": True}
     lines = [f"new password for {address}"]
@@ -138,9 +142,9 @@ def password_(build: Build, email: str, password_stdin: bool, json_: bool) -> No
 
 
 def insert_account(
-    session: Session, parts: Parts, *, email: str, name: str, role: str, password: str
+    session: Session, parts: Parts, *, email: str, name: str, role: str, password_hash: str
 ) -> StaffUser:
-    """Add an account; ``password`` was checked by the caller."""
+    """Add an account. ``password_hash``: of a checked password, as `passwords.hashed` makes it."""
     names = [{"name": each} for each in ROLES]
     session.execute(insert(StaffRole).values(names).on_conflict_do_nothing(index_elements=["name"]))
     now = parts.clock.now()
@@ -148,7 +152,7 @@ def insert_account(
         id=uuid.uuid4(),
         email=email,
         name=name,
-        password=passwords.hashed(password),
+        password=password_hash,
         active=True,
         fs_uniquifier=new_uniquifier(),
         created_at=now,

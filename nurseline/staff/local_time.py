@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d(?:\.\d+)?)?")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
 
@@ -29,10 +31,10 @@ class LocalInstant:
 
 def read_date(text: str) -> date:
     """``2030-01-31``, as date fields send it. Raises LocalTimeError."""
-    try:
-        day = date.fromisoformat(text.strip()) if len(text.strip()) == 10 else None
-    except ValueError:
-        day = None
+    day: date | None = None
+    if _DATE.fullmatch(text.strip()):
+        with suppress(ValueError):  # the 30th of February
+            day = date.fromisoformat(text.strip())
     if day is None:
         raise LocalTimeError("date", "This is not a date. Write it like 2030-01-31.")
     if not _FIRST_YEAR <= day.year <= _LAST_YEAR:

@@ -36,7 +36,7 @@ STATIC_SECONDS = 3600
 ERRORS = {
     400: (
         "That could not be read",
-        "The page sent something that could not be understood. Nothing was changed.",
+        "The page sent something that could not be understood; nothing was changed.",
     ),
     403: ("Not for your role", "Your account may not open this page. Ask an administrator if it should."),
     404: (
@@ -44,10 +44,10 @@ ERRORS = {
         "There is no such page or item. It may have been closed, or the address is not complete.",
     ),
     405: ("Not found", "There is nothing to see at this address."),
-    413: ("Too much text", "What was sent is too large. Nothing was changed. Go back and shorten it."),
+    413: ("Too much text", "What was sent is too large, so nothing was changed. Go back and shorten it."),
     415: (
         "That could not be read",
-        "The page sent something that could not be understood. Nothing was changed.",
+        "The page sent something that could not be understood; nothing was changed.",
     ),
     500: (
         "Something went wrong",
@@ -176,7 +176,13 @@ def _said(key: str | None, table: str) -> str:
     return words.said(cast("dict[str, str]", getattr(words, table)), key)
 
 
+def _language(code: str) -> str:
+    known = current_parts().content.by_language.get(code)
+    return known.name if known else code
+
+
 FILTERS = {
+    "language": _language,
     "when": when,
     "clock": clock_time,
     "zoned": zoned,

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,9 +21,12 @@ from nurseline.callbacks import service
 from nurseline.callbacks.promises import Reason
 from nurseline.clock import SetClock
 from nurseline.config import Settings, load_settings
+from nurseline.local.postgres import Postgres
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import Contact
 from nurseline.parts import Parts
+from nurseline.staff import passwords, sessions
+from nurseline.staff.accounts import SESSION_ID
 from nurseline.staff.commands import insert_account
 from nurseline.staff.models import StaffUser
 from tests.support.settings import SECRETS
@@ -32,6 +36,12 @@ PASSWORD = "violet harbor seventeen"
 PATIENT = "+12025550123"
 _numbers = itertools.count(1)
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+@cache
+def password_hash() -> str:
+    """What is stored for `PASSWORD`; made once, since it is slow on purpose."""
+    return passwords.hashed(PASSWORD)
 
 
 class Browser:
@@ -76,12 +86,17 @@ class Desk:
         """A new account with `PASSWORD`."""
         email = email or f"{name.lower()}{next(_numbers)}@example.org"
         with self.parts.db.begin() as session:
-            return insert_account(session, self.parts, email=email, name=name, role=role, password=PASSWORD)
+            return insert_account(
+                session, self.parts, email=email, name=name, role=role, password_hash=password_hash()
+            )
 
     def signed_in(self, name: str = "Ada", role: str = "nurse") -> Browser:
-        """The browser of a new person who has signed in."""
-        browser = self.browser()
-        assert browser.sign_in(self.account(name, role).email).status_code == 302
+        """The browser of a new person who has signed in (without the slow password check)."""
+        browser, user = self.browser(), self.account(name, role)
+        with self.parts.db.begin() as session:
+            session_id = sessions.open_session(session, user.id, now=self.clock.now())
+        with browser.client.session_transaction() as cookie:
+            cookie.update({"_user_id": user.fs_uniquifier, "_fresh": True, SESSION_ID: str(session_id)})
         assert browser.get("/staff/queue").status_code == 200
         return browser
 
@@ -127,6 +142,19 @@ def staff_settings(database_url: str, **changed: Any) -> Settings:
             **changed,
         }
     )
+
+
+@pytest.fixture(scope="module")
+def shared_desk(postgres_server: Postgres, migrated_template: str) -> Iterator[Desk]:
+    """An app that several tests share: only for tests that store nothing."""
+    name = f"shared_desk_{next(_numbers)}"
+    postgres_server.create(name, template=migrated_template)
+    clock = SetClock(TUESDAY)
+    app = create_app(staff_settings(postgres_server.url(name)), clock=clock)
+    shared = Desk(app, app.extensions["nurseline"], clock)
+    yield shared
+    shared.parts.db.engine.dispose()
+    postgres_server.drop(name)
 
 
 @pytest.fixture

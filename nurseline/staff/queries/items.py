@@ -183,7 +183,9 @@ def item_page(session: Session, item_id: uuid.UUID, viewer_id: str, *, now: date
     ).all()
     names = names_of(session, (event.actor for event in events))
     holder, mine = held_by(item, viewer_id, now)
-    history = [Happening(e.at, _what(e), names[e.actor], e.note or "") for e in events]
+    history = [
+        Happening(e.at, _what(e), "" if e.actor == "line" else names[e.actor], e.note or "") for e in events
+    ]
     return ItemPage(
         item, words, history, masked(item), holder, mine, lateness(item, now), _others(session, item)
     )

@@ -13,7 +13,7 @@ from nurseline.content import Rendered
 from nurseline.messaging.contacts import contact_for
 from nurseline.parts import Parts, current_parts
 from nurseline.staff import audit
-from nurseline.staff.access import allow, blueprint, viewer
+from nurseline.staff.access import allow, blueprint, keeps_words, viewer
 from nurseline.staff.forms import EnrolForm, seen
 from nurseline.staff.queries.injections import injection_page, recent_injections
 
@@ -43,6 +43,7 @@ def new_injection() -> ResponseReturnValue:
 
 @blueprint.post("/injections/new")
 @allow()
+@keeps_words
 def enrol() -> ResponseReturnValue:
     """Store the injection and plan its messages, or show the form again with what is wrong."""
     parts = current_parts()

@@ -15,7 +15,7 @@ from nurseline.callbacks.service import QueueError
 from nurseline.parts import current_parts
 from nurseline.phone import national
 from nurseline.staff import audit
-from nurseline.staff.access import Viewer, allow, blueprint, viewer
+from nurseline.staff.access import Viewer, allow, blueprint, keeps_words, viewer
 from nurseline.staff.forms import OutcomeForm
 from nurseline.staff.queries.items import ItemPage, item_page
 
@@ -58,13 +58,18 @@ def release(item_id: uuid.UUID) -> ResponseReturnValue:
 
 @blueprint.post("/items/<uuid:item_id>/outcome")
 @allow()
+@keeps_words
 def outcome(item_id: uuid.UUID) -> ResponseReturnValue:
-    """Close the item with an outcome and a note."""
+    """Close the item with an outcome and a note.
+
+    A claim that ran out during a long call is taken again, unless somebody else has the item now.
+    """
     parts, form = current_parts(), OutcomeForm()
     if not form.validate():
         return _show(item_id, form), 422
     try:
         with parts.db.begin() as session:
+            service.claim(session, item_id, viewer().staff, now=parts.clock.now())
             service.finish(
                 session,
                 item_id,
