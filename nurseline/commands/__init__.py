@@ -9,10 +9,12 @@ import click
 
 from nurseline.app import build
 from nurseline.commands.enrol import enrol
+from nurseline.commands.reply import reply
 from nurseline.config import SettingsError, load_database_url, load_settings
 from nurseline.content.commands import content
 from nurseline.crypto import new_key
 from nurseline.db import upgrade
+from nurseline.language.commands import evaluate, explain_command
 from nurseline.local.state import read_env
 from nurseline.logs import configure_logging
 from nurseline.parts import Parts
@@ -58,7 +60,7 @@ def new_key_command() -> None:
     click.echo(new_key())
 
 
-for command in (content, staff, enrol):
+for command in (content, staff, enrol, explain_command(reply), evaluate):
     cli.add_command(command)
 
 
