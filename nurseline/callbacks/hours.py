@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WHOLE_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 HORIZON = 30  # days looked ahead; a clinic closed for longer must not promise anything
+LEAST_WEEK_MINUTES = 120  # with less, four working hours do not fit into the horizon and a promise fails
 _INTERVAL = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
 
@@ -85,8 +86,8 @@ def parse_hours(text: str, zone: ZoneInfo) -> Hours:
         intervals.sort()
         if any(b > c for (_, b), (c, _) in pairwise(intervals)):
             raise HoursError(f"the intervals of {DAYS[day]} overlap")
-    if not any(week):
-        raise HoursError("the opening hours never open")
+    if sum(_minutes(b) - _minutes(a) for day in week for a, b in day) < LEAST_WEEK_MINUTES:
+        raise HoursError("the opening hours hold less than two hours a week")
     return Hours(tuple(tuple(day) for day in week), zone)
 
 
@@ -117,3 +118,7 @@ def _interval(text: str) -> tuple[time, time]:
     if closes <= opens:
         raise HoursError(f"{text.strip()!r} ends before it begins")
     return opens, closes
+
+
+def _minutes(at: time) -> int:
+    return at.hour * 60 + at.minute
