@@ -134,7 +134,7 @@ def queue(session: Session, *, limit: int = 200) -> Sequence[CallbackItem]:
     return session.scalars(
         sa.select(CallbackItem)
         .where(CallbackItem.status.not_in(("done", "cancelled")))
-        .order_by(urgent_first, CallbackItem.promised_at, CallbackItem.created_at)
+        .order_by(urgent_first, CallbackItem.promised_at, CallbackItem.created_at, CallbackItem.id)
         .options(selectinload(CallbackItem.contact))
         .limit(limit)
     ).all()
