@@ -17,7 +17,7 @@ from nurseline.content import (
 )
 from nurseline.dialogue.state import Promise, Reason, Say, Turn
 
-_ALONE: Final = frozenset({"welcome"})
+_ALONE: Final = frozenset({"welcome"})  # first of its turn, and a message of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def compose(
     for one in rendered:
         last = messages[-1] if messages else None
         joined = f"{last.text}\n{one.text}" if last else ""
-        if last and one.id not in _ALONE and last.entries[0][0] not in _ALONE and _fits(joined):
+        if last and last.entries[0][0] not in _ALONE and _fits(joined):
             messages[-1] = Message(joined, one.language, (*last.entries, (one.id, one.version)))
         else:
             messages.append(Message(one.text, one.language, ((one.id, one.version),)))

@@ -1,0 +1,157 @@
+"""What callers go through, told step by step."""
+
+import pytest
+
+from nurseline.dialogue import (
+    OptOut,
+    RequestCallback,
+    SetLanguage,
+    State,
+    abandoned,
+    begin,
+    reminded,
+)
+from tests.dialogue.talk import UNKNOWN, Talk, command, number, said, topic
+
+
+def test_a_call_begins_with_the_emergency_sentence_then_name_and_menu():
+    turn = begin(channel="voice", language="en", new=True)
+    assert said(turn) == ["voice.emergency_first", "voice.greeting", "voice.menu"]
+
+
+def test_a_second_language_is_announced_only_when_it_may_be_used():
+    turn = begin(channel="voice", language="en", new=True, languages=("en", "es"))
+    assert said(turn)[2] == "voice.language"
+    assert turn.say[2].language == "es"
+
+
+def test_a_repeat_caller_hears_the_promise_that_is_open():
+    turn = begin(channel="voice", language="en", new=False, open_reason="schedule")
+    assert said(turn)[2] == "schedule.already"
+    assert turn.say[2].promise_for == "schedule"
+
+
+def test_star_repeats_pound_is_the_menu_and_zero_a_nurse():
+    talk = Talk("voice", begin(channel="voice", language="en", new=False).state)
+    talk.hear(number(1))
+    first = talk.hear(number(1))
+    assert said(first) == ["answer.recovery", "voice.followup.symptoms"]
+    assert said(talk.hear(command("repeat"))) == said(first)
+    assert said(talk.hear(number(1))) == said(first)  # "to hear that again, press 1"
+    assert said(talk.hear(command("menu"))) == ["voice.menu"]
+    assert talk.hear(topic("nurse")).effects == (RequestCallback("nurse"),)
+
+
+def test_repeat_still_gives_the_answer_after_a_silence():
+    talk = Talk("voice")
+    talk.hear(topic("risks"))
+    talk.quiet()
+    assert said(talk.hear(command("repeat")))[0] == "answer.risks"
+
+
+def test_silence_is_helped_twice_and_then_a_callback_is_recorded():
+    talk = Talk("voice", begin(channel="voice", language="en", new=False).state)
+    assert said(talk.quiet()) == ["voice.silence.1", "voice.menu"]
+    assert said(talk.quiet()) == ["voice.silence.2", "voice.menu"]
+    third = talk.quiet()
+    assert third.effects == (RequestCallback("nurse"),)
+    assert said(third)[:2] == ["voice.silence.3", "voice.callback_recorded"]
+    assert not third.ends
+    talk.quiet()
+    assert talk.quiet().ends
+
+
+def test_silence_at_the_time_question_records_the_visit():
+    talk = Talk("voice", State(place="schedule_time"))
+    talk.quiet()
+    talk.quiet()
+    assert talk.quiet().effects == (RequestCallback("schedule"),)
+
+
+def test_silence_after_an_emergency_repeats_its_words_not_the_menu():
+    talk = Talk("voice")
+    talk.hear(topic("emergency", tier="emergency"))
+    assert said(talk.quiet()) == ["emergency"]
+    talk.quiet()
+    assert talk.quiet().ends
+
+
+def test_three_misunderstandings_on_a_call_record_a_callback():
+    talk = Talk("voice", State(place="menu"))
+    assert said(talk.hear(UNKNOWN)) == ["not_understood", "voice.menu"]
+    second = talk.hear(UNKNOWN)
+    assert said(second) == ["offer_person"]
+    assert second.keys_only
+    assert talk.hear(UNKNOWN).effects == (RequestCallback("nurse"),)
+
+
+def test_an_anonymous_caller_keys_in_a_number_that_is_read_back():
+    talk = Talk("voice", can_call_back=False)
+    asked = talk.hear(topic("nurse"))
+    assert said(asked) == ["voice.ask_number"]
+    assert asked.keys > 1
+    assert asked.effects == ()
+    read_back = talk.hear(UNKNOWN, "(202) 555-0123")
+    assert dict(read_back.say[0].params) == {"number_spoken": "2 0 2, 5 5 5, 0 1 2 3"}
+    assert read_back.keys == 1
+    assert talk.hear(number(1)).effects == (RequestCallback("nurse", None, "2025550123"),)
+    again = talk.hear(topic("nurse"))  # the number is known now
+    assert again.effects == (RequestCallback("nurse", None, "2025550123"),)
+
+
+@pytest.mark.parametrize("keyed", ["123", "0000000000", "20255501234", "1202555012", "999", "112025550123"])
+def test_a_number_that_cannot_be_one_is_asked_for_again(keyed):
+    talk = Talk("voice", can_call_back=False)
+    talk.hear(topic("nurse"))
+    assert said(talk.hear(UNKNOWN, keyed)) == ["voice.number_bad"]
+    assert talk.state.place == "callback_number"
+
+
+def test_a_wrong_number_read_back_can_be_keyed_again_and_the_best_time_is_kept():
+    talk = Talk("voice", can_call_back=False)
+    talk.hear(topic("schedule"))
+    talk.hear(number(1))
+    talk.hear(UNKNOWN, "2025550123")
+    assert said(talk.hear(number(2))) == ["voice.ask_number"]
+    talk.hear(UNKNOWN, "12025550199")
+    assert talk.hear(command("yes")).effects == (RequestCallback("schedule", "morning", "2025550199"),)
+
+
+def test_an_anonymous_emergency_is_raised_without_asking_for_a_number():
+    turn = Talk("voice", can_call_back=False).hear(topic("emergency", tier="emergency"))
+    assert turn.effects == (RequestCallback("emergency"),)
+    assert said(turn) == ["emergency"]
+
+
+def test_an_anonymous_urgent_caller_hears_the_safety_words_before_the_number_is_asked():
+    talk = Talk("voice", can_call_back=False)
+    assert said(talk.hear(topic("urgent", tier="urgent"))) == ["voice.urgent_first", "voice.ask_number"]
+    talk.hear(UNKNOWN, "2025550123")
+    assert talk.hear(number(1)).effects == (RequestCallback("urgent", None, "2025550123"),)
+
+
+def test_a_caller_who_hangs_up_before_confirming_is_called_at_the_number_heard():
+    talk = Talk("voice", can_call_back=False)
+    talk.hear(topic("nurse"))
+    talk.hear(UNKNOWN, "2025550123")
+    assert abandoned(talk.state, channel="voice") == (RequestCallback("nurse", None, "2025550123"),)
+
+
+def test_nine_changes_the_language_only_where_another_is_offered():
+    assert Talk("voice").hear(number(9)).state.misses == 1
+    turn = Talk("voice", languages=("en", "es")).hear(number(9))
+    assert turn.effects == (SetLanguage("es"),)
+    assert turn.state.language == "es"
+
+
+def test_thanks_after_an_answer_ends_a_call_kindly_and_a_text_does_not_ask_again():
+    talk = Talk("voice")
+    talk.hear(topic("risks"))
+    turn = talk.hear(topic("thanks"))
+    assert (said(turn), turn.ends) == (["thanks", "voice.goodbye"], True)
+    assert said(Talk().hear(topic("thanks"))) == ["thanks"]
+
+
+def test_nine_on_a_reminder_call_is_the_opt_out_it_announces():
+    turn = Talk("voice", reminded(State()), languages=("en", "es")).hear(number(9))
+    assert turn.effects == (OptOut(),)
