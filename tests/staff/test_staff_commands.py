@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,8 @@ from nurseline.app import build
 from nurseline.staff import passwords
 from nurseline.staff.commands import staff
 from tests.staff.conftest import PASSWORD, Desk, staff_settings
+from tests.support.processes import basic_environment
+from tests.support.settings import settings_for_tests
 
 EMAIL = "ada@example.org"
 
@@ -170,3 +175,26 @@ def test_made_passwords_are_accepted_and_never_the_same() -> None:
     assert len(made) == 50
     for password in made:
         passwords.check(password, email=EMAIL)
+
+
+@pytest.mark.parametrize(("password", "code"), [(f"{PASSWORD}\n", 0), ("short\n", 1)])
+def test_the_command_line_as_it_is_typed(
+    own_database_url: str, tmp_path: Path, password: str, code: int
+) -> None:
+    settings = settings_for_tests(
+        database_url=own_database_url, redis_url="redis://127.0.0.1:1/0", port=1, phone_port=2, state=tmp_path
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "nurseline", "staff", "add", "--email", EMAIL, "--password-stdin", "--json"],
+        env={**basic_environment(), **settings},
+        input=password,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    if code == 0:
+        assert json.loads(done.stdout)["email"] == EMAIL
+    else:
+        assert done.stdout == ""
+        assert done.stderr == "Error: The password is too short: 5 characters, it needs 12.\n"

@@ -1,0 +1,187 @@
+"""The pages in Chromium: the list that refreshes itself, widths, dark mode, keys, and the content policy."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Browser as ChromiumBrowser
+from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from tests.staff.conftest import PASSWORD, Desk
+
+pytestmark = pytest.mark.browser
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class Staffroom:
+    """A served app, and pages that open it. ``complaints``: what the browser had to say."""
+
+    desk: Desk
+    base: str
+    new_context: Callable[..., BrowserContext]
+    complaints: list[str] = field(default_factory=list)
+
+    def page(self, **context: object) -> Page:
+        """A page of a new browser window; complaints of the browser are kept."""
+        page = self.new_context(base_url=self.base, **context).new_page()
+        page.clock.install()  # so that nobody waits for the next refresh
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return page
+
+    def signed_in(self, name: str = "Ada", **context: object) -> Page:
+        """A page on which somebody has signed in by typing."""
+        page, user = self.page(**context), self.desk.account(name)
+        page.goto("/staff")
+        page.get_by_label("Email").fill(user.email)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", name="Queue")).to_be_visible()
+        return page
+
+
+def refresh(page: Page, wanted: Locator, *, visible: bool = True) -> None:
+    """Let the seconds pass after which the list asks for news, until ``wanted`` is there, or is gone."""
+    for _ in range(100):
+        if wanted.is_visible() == visible:
+            return
+        page.clock.run_for(5_000)
+        page.wait_for_timeout(50)
+    pytest.fail(f"{wanted} did not {'appear' if visible else 'go'}")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[ChromiumBrowser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def staffroom(desk: Desk, browser: ChromiumBrowser) -> Iterator[Staffroom]:
+    server = make_server("127.0.0.1", 0, desk.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    room = Staffroom(desk, f"http://127.0.0.1:{server.port}", browser.new_context)
+    yield room
+    for context in browser.contexts:
+        context.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    assert not [text for text in room.complaints if "Content Security Policy" in text or "Error:" in text]
+
+
+def test_a_new_item_appears_by_itself_is_claimed_and_closed(staffroom: Staffroom) -> None:
+    page, colleague = staffroom.signed_in("Ada"), staffroom.signed_in("Ben")
+    expect(page.get_by_text("Nothing is waiting.")).to_be_visible()
+    staffroom.desk.item("emergency", "I can't breathe", best_time="now")
+    row = page.get_by_role("row").filter(has_text="I can't breathe")
+    refresh(page, row)
+    expect(row).to_contain_text("Emergency words")
+    expect(page.locator("#queue-news")).to_have_text("1 new in the queue, 1 open.")
+    row.get_by_role("button", name="Claim").click()
+    expect(page.get_by_role("heading", name="202-555-0123")).to_be_visible()
+    refresh(colleague, colleague.get_by_role("row").filter(has_text="I can't breathe").filter(has_text="Ada"))
+    page.get_by_role("button", name="Record outcome").click()
+    expect(page.get_by_text("Choose an outcome from the list.")).to_be_visible()
+    page.get_by_label("Outcome", exact=True).select_option("Reached: sent to 911 or emergency department")
+    page.get_by_label("Note").fill("911 was called")
+    page.get_by_role("button", name="Record outcome").click()
+    expect(page.get_by_text("Recorded: Reached: sent to 911")).to_be_visible()
+    refresh(colleague, colleague.get_by_text("Nothing is waiting."))
+
+
+def test_the_list_says_when_it_is_out_of_date_and_when_the_session_has_ended(staffroom: Staffroom) -> None:
+    page = staffroom.signed_in()
+    stale = page.get_by_text("This list is not up to date")
+    expect(stale).to_be_hidden()
+    page.context.set_offline(True)
+    refresh(page, stale)
+    page.context.set_offline(False)
+    refresh(page, stale, visible=False)
+    staffroom.desk.clock.advance(timedelta(minutes=16))
+    refresh(page, page.get_by_text("You were signed out after 15 minutes without activity."))
+    staffroom.complaints.clear()  # of the lost connection
+
+
+def test_a_refresh_takes_nothing_away_from_who_works_by_keyboard(staffroom: Staffroom) -> None:
+    first = staffroom.desk.item("nurse", "first words", number="+12025550101")
+    page = staffroom.signed_in()
+    page.locator(f"#claim-{first}").focus()
+    staffroom.desk.item("emergency", "second words", number="+12025550102")
+    refresh(page, page.get_by_text("second words"))
+    expect(page.locator(f"#claim-{first}")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="The patient's words")).to_be_visible()
+
+
+def test_every_page_fits_narrow_and_wide_screens_in_light_and_dark(staffroom: Staffroom) -> None:
+    desk = staffroom.desk
+    item = desk.item("clinical", "x" * 1600 + " \u202eمرحبا " + "😀" * 60, best_time="y" * 200)
+    page = staffroom.signed_in("Maximiliana-Featherstonehaugh-Wolfeschlegelstein")
+    page.get_by_role("button", name="Claim").click()
+    cookies = page.context.storage_state()
+    paths = (
+        "queue",
+        f"items/{item}",
+        f"contacts/{desk.contact().id}",
+        "injections/new",
+        "injections",
+        "messages",
+        "nothing",
+    )
+    for width, scheme in ((360, "light"), (1600, "dark")):
+        size = {"width": width, "height": 740}
+        other = staffroom.page(viewport=size, color_scheme=scheme, storage_state=cookies)
+        for path in paths:
+            other.goto(f"/staff/{path}")
+            assert other.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+            page_colour = other.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert (sum(int(part) for part in page_colour[4:-1].split(",")) < 200) == (scheme == "dark"), path
+
+
+def test_the_first_tab_stop_leads_past_the_menu(staffroom: Staffroom) -> None:
+    page = staffroom.signed_in()
+    page.goto("/staff/messages")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_an_injection_is_enrolled_by_typing(staffroom: Staffroom) -> None:
+    page = staffroom.signed_in()
+    page.get_by_role("link", name="Enrol").click()
+    page.get_by_label("Patient's mobile number").fill("202-555-0123")
+    page.get_by_label("Date of the injection").fill("2026-03-02")
+    page.get_by_label("Time of the injection").fill("14:30")
+    page.get_by_label("Time zone of the patient").select_option("Central (Chicago)")
+    page.get_by_role("button", name="Enrol").click()
+    expect(page.get_by_text("Messages need the patient's agreement.")).to_be_visible()
+    expect(page.get_by_label("Patient's mobile number")).to_have_value("202-555-0123")
+    page.get_by_label("The patient heard this and agrees to the messages").check()
+    page.get_by_role("button", name="Enrol").click()
+    expect(page.get_by_role("heading", name="Injection of Mon, Mar 2, 2:30 PM CST")).to_be_visible()
+    expect(page.get_by_text("Planned", exact=True)).to_have_count(3)
+
+
+def test_the_first_view_is_light(staffroom: Staffroom) -> None:
+    sizes: list[int] = []
+    page = staffroom.page()
+    page.on("response", lambda response: sizes.append(len(response.body())))
+    page.goto("/staff/sign-in")
+    page.wait_for_load_state("networkidle")
+    assert 0 < sum(sizes) < 200_000
