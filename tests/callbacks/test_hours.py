@@ -178,6 +178,11 @@ def test_a_clinic_open_in_the_night_of_the_change_works_the_hours_that_exist() -
         assert b - a == timedelta(hours=worked)
 
 
+def test_an_interval_whose_opening_the_change_of_clocks_swallows_is_left_out() -> None:
+    early = parse_hours("Sun 02:30-03:00,10:00-12:00", NEW_YORK)
+    assert early.after_working(local("2026-03-08T00:00"), timedelta(hours=1)) == local("2026-03-08T11:00")
+
+
 @pytest.mark.parametrize(
     ("reason", "now", "due"),
     [
