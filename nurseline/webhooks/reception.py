@@ -135,17 +135,22 @@ def _read(parts: Parts, session: Session, form: TextForm, number: PhoneNumber) -
     meaning = understand(form.body, language=contact.language, place=state.place, previous=previous)
     idle = (now - last).total_seconds() if last else None
     conversation.last_inbound_at = now
-    return _Reading(form, number, contact, conversation, state, idle, meaning, _carrier_keyword(form))
+    ledger = consent.state_of(session, contact.number_hash)
+    blocked = ledger is not None and ledger.carrier_blocked
+    keyword = _carrier_keyword(form, blocked=blocked)
+    return _Reading(form, number, contact, conversation, state, idle, meaning, keyword)
 
 
-def _carrier_keyword(form: TextForm) -> str:
+def _carrier_keyword(form: TextForm, *, blocked: bool) -> str:
+    """The keyword that the carrier acted on. START and YES are one only for a number that it blocks."""
     if form.opt_out_type in {"STOP", "START", "HELP"}:
         return form.opt_out_type.lower()
     bare = form.body.strip().lower()
-    for name, words in (("stop", CARRIER_STOP), ("start", CARRIER_START), ("help", CARRIER_HELP)):
-        if bare in words:
-            return name
-    return ""
+    if bare in CARRIER_STOP:
+        return "stop"
+    if bare in CARRIER_HELP:
+        return "help"
+    return "start" if blocked and bare in CARRIER_START else ""
 
 
 def _reminder_since(

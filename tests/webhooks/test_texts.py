@@ -114,6 +114,23 @@ def test_a_carrier_keyword_gets_no_answer_from_us_and_cancels_what_is_planned(
     assert {row.status for row in outbound(carrier)} == {"cancelled"}
 
 
+def test_a_yes_to_an_offer_is_a_yes_and_no_opt_in(carrier: Carrier) -> None:
+    carrier.text("can i take my blood thinner")
+    (promised,) = carrier.text("YES")
+    assert "nurse will call you" in promised
+    with carrier.parts.db.begin() as session:
+        assert state_of(session, carrier.parts.keyring.number_hash(PATIENT)) is None
+
+
+def test_a_yes_from_a_blocked_number_is_what_the_carrier_takes_it_for(carrier: Carrier) -> None:
+    carrier.text("STOP")
+    assert carrier.text("YES") == []
+    with carrier.parts.db.begin() as session:
+        ledger = state_of(session, carrier.parts.keyring.number_hash(PATIENT))
+        assert ledger is not None
+        assert (ledger.status, ledger.carrier_blocked) == ("opted_in", False)
+
+
 def test_opt_out_type_of_the_messaging_service_is_believed_whatever_the_words(carrier: Carrier) -> None:
     assert carrier.text("basta", OptOutType="STOP") == []
     with carrier.parts.db.begin() as session:
