@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import hmac
-import logging
-import socket
-import socketserver
-from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from nurseline.devphone import control, rest
 
@@ -20,6 +15,7 @@ from nurseline.devphone import control_calls as _control_calls  # noqa: F401
 from nurseline.devphone import rest_calls as _rest_calls  # noqa: F401
 from nurseline.devphone.errors import RestError
 from nurseline.devphone.exchange import Exchange, exchange_of
+from nurseline.devphone.server import Server
 from nurseline.devphone.settings import HOST
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -113,24 +109,9 @@ def _http_error(error: HTTPException) -> tuple[Response, int]:
     return jsonify(error=error.description or error.name), status
 
 
-class _Handler(WSGIRequestHandler):
-    """Requests are not logged: they hold numbers and texts."""
-
-    timeout = 60
-
-    def log_request(self, code: Any = "-", size: Any = "-") -> None:  # noqa: ARG002 - the base class names them
-        return
-
-
-def make(exchange: Exchange, port: int) -> BaseWSGIServer:
+def make(exchange: Exchange, port: int) -> Server:
     """A threaded server on loopback; port 0 takes a free one, which the exchange then knows."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    if port:
-        # Tried first, because werkzeug leaves the process by itself when a port is taken.
-        socket.create_server((HOST, port)).close()
-    server = make_server(HOST, port, create_app(exchange), threaded=True, request_handler=_Handler)
-    if isinstance(server, socketserver.ThreadingMixIn):
-        server.daemon_threads = True
+    server = Server(HOST, port, create_app(exchange))
     exchange.port = server.server_port
     return server
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from nurseline.devphone.errors import RestError
 from nurseline.devphone.exchange import Exchange, exchange_of
 from nurseline.devphone.message_store import Message
 from nurseline.devphone.rest_shapes import MOST_PER_PAGE
+from nurseline.devphone.server import HANG_UP
 
 blueprint = Blueprint("rest", __name__, url_prefix="/2010-04-01/Accounts/<account>")
 
@@ -78,9 +78,7 @@ def after_create(kind: Any, response: Response) -> Response:
     if fate == "error":
         raise RestError(20500, "An internal server error has occurred", 500)
     if fate == "drop":
-        connection: socket.socket | None = request.environ.get("werkzeug.socket")
-        if connection is not None:
-            connection.shutdown(socket.SHUT_RDWR)
+        request.environ[HANG_UP](reset=False)
     return response
 
 
