@@ -104,6 +104,10 @@ def _diallable(value: str) -> str:
     return number.e164
 
 
+def _number_list(value: str) -> str:
+    return ",".join(_diallable(part.strip()) for part in value.split(",") if part.strip())
+
+
 def _span(value: str) -> str:
     match = _SPAN.fullmatch(value)
     if not match or int(match[1] + match[2]) >= int(match[3] + match[4]) or int(match[3] + match[4]) > 2400:
@@ -119,6 +123,7 @@ RedisAddress = Annotated[str, AfterValidator(_redis)]
 Keys = Annotated[str, AfterValidator(_keys)]
 Regions = Annotated[str, AfterValidator(_regions)]
 SenderNumber = Annotated[str, AfterValidator(_sender)]
+AlertNumbers = Annotated[str, AfterValidator(_number_list)]
 DaySpan = Annotated[str, AfterValidator(_span)]
 
 
@@ -165,6 +170,9 @@ class Settings(BaseSettings):
     )
     clinic_phone: DialNumber = Field(description="number that patients may call")
     clinic_address: str = Field("", max_length=60, description="street address, told to who asks")
+    alert_numbers: AlertNumbers = Field(
+        "", description="comma list of numbers of staff who get a text when emergency words come in"
+    )
     clinic_timezone: ZoneName = Field("America/New_York", description="IANA zone of the clinic")
     clinic_hours: str = Field(
         "Mon-Fri 08:00-17:00",

@@ -14,6 +14,8 @@ FOR_A_LOOK = {
     "CLINIC_NAME": "Your Clinic",
     "CLINIC_PHONE": "+12025550100",
     "CLINIC_HOURS": "Mon-Fri 08:00-17:00",
+    # Another handset of the phone page: there the alert about an emergency arrives.
+    "ALERT_NUMBERS": "+12025550199",
     # A newcomer's reminder goes at any hour; in service the default keeps to the day.
     "MESSAGE_HOURS": "00:00-24:00",
     # So that there is a second language to look at before a translator has signed it.

@@ -14,6 +14,7 @@ from nurseline.consent import service as consent
 from nurseline.dialogue import Effect as DialogueEffect
 from nurseline.dialogue import FlagReview, OptIn, OptOut, RequestCallback, SetLanguage, WrongNumber
 from nurseline.messaging import outbox
+from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import Contact
 from nurseline.parts import Parts
 
@@ -100,6 +101,16 @@ def _request(
     done.promises[reason] = raised.promised_at if raised.promised_at > now else wish.promised_at
     if not raised.new:
         done.already.add(reason)
+    elif reason == "emergency":
+        _alert_staff(parts, session)
+
+
+def _alert_staff(parts: Parts, session: Session) -> None:
+    """Text everybody on the alert list, in the same transaction: an alarm is stored or it is not."""
+    now = parts.clock.now()
+    for number in filter(None, parts.settings.alert_numbers.split(",")):
+        alert = outbox.Plan("alert", "alert.emergency", "en", now)
+        outbox.plan(session, contact_for(session, parts.keyring, number, at=now), [alert], at=now)
 
 
 def _set_language(parts: Parts, session: Session, party: Party, code: str) -> None:

@@ -92,6 +92,7 @@ def carrier(own_database_url: str) -> Iterator[Carrier]:
         clinic_name="Your Clinic",
         clinic_phone="+12025550100",
         clinic_timezone="America/New_York",
+        alert_numbers="+12025550190, 202-555-0191",
     )
     app = create_app(settings, clock=clock)
     parts: Parts = app.extensions["nurseline"]

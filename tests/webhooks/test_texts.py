@@ -14,7 +14,7 @@ from nurseline.callbacks.service import queue
 from nurseline.consent.models import ConsentEvent
 from nurseline.consent.service import state_of
 from nurseline.messaging.contacts import contact_for
-from nurseline.messaging.models import InboundMessage, OutboundMessage
+from nurseline.messaging.models import Contact, InboundMessage, OutboundMessage
 from nurseline.webhooks import leftovers
 from tests.webhooks.conftest import Carrier, new_sid
 
@@ -79,6 +79,26 @@ def test_an_emergency_comes_before_every_menu_and_raises_the_top_item(carrier: C
     assert "911" in reply
     carrier.text("2")
     assert items(carrier)[0].reason == "emergency"
+
+
+def test_an_emergency_from_a_number_that_opted_out_alerts_staff_and_still_tries_to_answer(
+    carrier: Carrier,
+) -> None:
+    carrier.text("STOP")
+    (reply,) = carrier.text("mom cant breathe")
+    assert "Call 911" in reply
+    assert [item.reason for item in items(carrier)] == ["emergency"]
+    alerts = [row for row in outbound(carrier) if row.purpose == "alert"]
+    with carrier.parts.db.begin() as session:
+        told = sorted(session.get_one(Contact, alert.contact_id).number for alert in alerts)
+    assert told == ["+12025550190", "+12025550191"]
+    assert {(alert.status, alert.priority) for alert in alerts} == {("scheduled", 0)}
+
+
+def test_staff_are_alerted_once_for_one_open_emergency(carrier: Carrier) -> None:
+    for _ in range(3):
+        carrier.text("cant breathe")
+    assert len([row for row in outbound(carrier) if row.purpose == "alert"]) == 2
 
 
 def test_a_stop_right_after_an_emergency_is_still_a_stop(carrier: Carrier) -> None:
