@@ -61,6 +61,7 @@ class Wire:
     tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    closed: int = 0
     let_go: Event = field(default_factory=Event)
     close_each: bool = True
     _socket: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
@@ -109,7 +110,8 @@ class Wire:
                     behave = self.behaviours.pop(0) if len(self.behaviours) > 1 else self.behaviours[0]
                     behave(connection)
                     if self.close_each:
-                        return
+                        break
+        self.closed += 1
 
 
 def _read(stream: Any) -> Request | None:
