@@ -9,7 +9,10 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check --no-input -qq
+# Not compiled ahead: most of what the packages hold is never imported, and that halves the time.
+# uv, where there is one, needs a tenth of it; pip knows the index of whoever has their own.
+INSTALL = { command -v uv >/dev/null 2>&1 && uv pip install --quiet --python $(PY) --require-hashes -r $(1) 2>/dev/null; } || \
+	$(PY) -m pip install --disable-pip-version-check --no-input -qq --no-compile --require-hashes -r $(1)
 # `make clean` works without an environment, too.
 ANY = $(if $(wildcard $(PY)),$(PY),$(PYTHON))
 ARGS ?=
@@ -72,10 +75,10 @@ $(MADE):
 
 $(RUN): | $(MADE)
 	@echo "installing what runs the line (pinned, checked by hash; under a minute, once)"
-	@$(PIP) install --require-hashes -r requirements.txt
+	@$(call INSTALL,requirements.txt)
 	@rm -f $(VENV)/.run-* && touch $@
 
 $(DEV): | $(MADE)
 	@echo "installing what runs and tests the line (pinned, checked by hash; about a minute, once)"
-	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@$(call INSTALL,requirements-dev.txt)
 	@rm -f $(VENV)/.run-* $(VENV)/.dev-* && touch $(RUN) $@
