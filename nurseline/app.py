@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from nurseline import staff, webhooks
 from nurseline.callbacks.hours import HoursError, parse_hours
@@ -62,6 +63,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         SESSION_COOKIE_NAME="__Host-nurseline" if secure else "nurseline",
         PERMANENT_SESSION_LIFETIME=timedelta(hours=10),
     )
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     attach(app, build(settings, clock=clock))
     webhooks.register(app)
     staff.register(app)

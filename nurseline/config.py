@@ -192,6 +192,9 @@ class Settings(BaseSettings):
         le=1000,
         description="replies to one number before the line goes quiet (never for emergencies)",
     )
+    trusted_proxies: int = Field(
+        0, ge=0, le=5, description="how many proxies of the clinic's own stand before the web process"
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="log level")
 
     @model_validator(mode="after")

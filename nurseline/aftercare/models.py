@@ -27,4 +27,4 @@ class Injection(Base):
 
     contact: Mapped[Contact] = relationship()
 
-    __table_args__ = (sa.UniqueConstraint("contact_id", "performed_at"),)
+    __table_args__ = (sa.UniqueConstraint("contact_id", "performed_at"), sa.Index(None, "enrolled_at"))

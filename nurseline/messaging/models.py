@@ -123,6 +123,11 @@ class OutboundMessage(Base):
         sa.Index("ix_outbound_lease", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")),
         sa.Index("ix_outbound_contact", "contact_id", "created_at"),
         sa.Index(
+            "ix_outbound_to_check",
+            "created_at",
+            postgresql_where=sa.text("status IN ('unknown', 'failed', 'undelivered')"),
+        ),
+        sa.Index(
             "ix_outbound_provider_sid",
             "provider_sid",
             unique=True,

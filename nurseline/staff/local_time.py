@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
+from nurseline import zones
+
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d(?:\.\d+)?)?")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
@@ -57,8 +59,9 @@ def local_instant(day: date, at: time, zone: ZoneInfo) -> LocalInstant:
     clocks go back, the first is taken.
     """
     naive = datetime.combine(day, at)
-    first = naive.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    second = naive.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    if first.astimezone(zone).replace(tzinfo=None) != naive:
-        raise LocalTimeError("time", "Clocks skipped this time that night. Give a time that they showed.")
-    return LocalInstant(first, first != second)
+    try:
+        first = zones.instant(naive, zone)
+    except zones.LocalTimeError as error:
+        skipped = "Clocks skipped this time that night. Give a time that they showed."
+        raise LocalTimeError("time", skipped) from error
+    return LocalInstant(first, first != naive.replace(tzinfo=zone, fold=1).astimezone(UTC))
