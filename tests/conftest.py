@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.chromium import find_chromium
-from tests.support.line import clock, gateway, parts, sender  # noqa: F401 - fixtures
+from tests.support.line import clock, gateway, parts, same_environment, sender  # noqa: F401 - fixtures
 from tests.support.processes import Processes
 from tests.support.servers import (  # noqa: F401 - fixtures
     database_url,

@@ -51,7 +51,9 @@ CLOCKS = {
     "nurseline/clock.py now": "the one clock",
     "nurseline/staff/throttle.py _count": "windows of the limiter, which live in Redis by its own clock",
 }
-SECRET = re.compile(r"number|e164|phone|body|words|text|name|note|sender|caller|heard|form|said|document")
+SECRET = re.compile(
+    r"number|mail|e164|phone|body|words|text|name|note|sender|caller|heard|form|said|document"
+)
 MODELS = {"OutboundMessage", "CallbackItem"}
 
 

@@ -98,8 +98,9 @@ def test_an_opening_that_the_change_to_summer_time_swallows_is_right_after_the_g
 
 
 def test_a_span_in_the_hour_that_comes_twice_opens_twice() -> None:
-    span = (time(1, 0), time(1, 30))
-    assert next_allowed(utc("2026-11-01T05:45"), NEW_YORK, span) == utc("2026-11-01T06:00")
+    span = (time(1, 15), time(1, 30))
+    assert next_allowed(utc("2026-11-01T05:00"), NEW_YORK, span) == utc("2026-11-01T05:15")
+    assert next_allowed(utc("2026-11-01T05:45"), NEW_YORK, span) == utc("2026-11-01T06:15")
 
 
 def test_phoenix_keeps_its_hours_when_others_change_their_clocks() -> None:

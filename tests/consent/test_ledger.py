@@ -69,6 +69,14 @@ def test_agreement_opens_and_stop_closes(parts: Parts, clock: SetClock) -> None:
     ]
 
 
+def test_words_of_the_patient_end_messages_without_the_keyword_of_the_carrier(parts: Parts) -> None:
+    contact = make_contact(parts, agreed=True)
+    with parts.db.begin() as session:
+        consent.opt_out(session, record(parts, contact, "text", "no more please"), carrier_blocked=False)
+    assert not opted_in(parts, contact)
+    assert not state(parts, contact).carrier_blocked
+
+
 def test_the_ledger_keeps_when_it_was_first_ended(parts: Parts, clock: SetClock) -> None:
     contact = make_contact(parts, agreed=True)
     say_stop(parts, contact)

@@ -1,6 +1,7 @@
 """The line's parts on a real database with a clock that tests set, and a carrier that does as it is told."""
 
 import itertools
+import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,16 @@ def settings_for(database_url: str, **overrides: Any) -> Settings:
         "clinic_timezone": ZONE,
     }
     return load_settings(**{**needed, **overrides})
+
+
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """Take back what a test put into the environment: the command line reads the settings of a local run."""
+    before = dict(os.environ)
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture
