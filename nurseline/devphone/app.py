@@ -12,6 +12,7 @@ from nurseline.devphone import control, rest
 
 # These add the paths of calls to the blueprints of `control` and `rest`.
 from nurseline.devphone import control_calls as _control_calls  # noqa: F401
+from nurseline.devphone import control_runs as _control_runs  # noqa: F401
 from nurseline.devphone import rest_calls as _rest_calls  # noqa: F401
 from nurseline.devphone.errors import RestError
 from nurseline.devphone.exchange import Exchange, exchange_of

@@ -14,6 +14,7 @@ from nurseline.devphone import codes, dialling
 from nurseline.devphone.background import Background
 from nurseline.devphone.call import FINAL, Call, Pace, Wait, save
 from nurseline.devphone.errors import BadInput
+from nurseline.devphone.faults import Faults
 from nurseline.devphone.interpreter import Diverted, Fetch, Interpreter, Target
 from nurseline.devphone.ledger import Ledger
 from nurseline.devphone.message_store import new_sid
@@ -65,12 +66,14 @@ class Calls:
         ledger: Ledger,
         background: Background,
         webhooks: Webhooks,
+        faults: Faults,
         address: Callable[[], str],
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._background = background
         self._webhooks = webhooks
+        self._faults = faults
         self._lock = threading.Lock()
         self._calls: dict[str, Call] = {}
         self._runners: dict[str, Runner] = {}
@@ -283,7 +286,14 @@ class Calls:
 
     def ask(self, call: Call, fetch: Fetch) -> Answer:
         params = [*self.standard(call), *fetch.extra]
-        return self._webhooks.ask(fetch.url, params, "voice", method=fetch.method, sid=call.sid)
+        return self._webhooks.document(
+            fetch.url,
+            params,
+            "voice",
+            method=fetch.method,
+            sid=call.sid,
+            key=f"call|{call.caller}|{call.callee}",
+        )
 
     def ask_quietly(self, call: Call, fetch: Fetch) -> None:
         try:
@@ -347,9 +357,13 @@ class Calls:
         return params
 
     def _tell(self, url: str, params: Params, method: str, sid: str) -> None:
-        self._background.soon(
-            lambda: self._webhooks.tell(url, params, "voice", method=method.upper(), sid=sid)
-        )
+        given = dict(params)
+        key = f"call|{given.get('From', '')}|{given.get('To', '')}|{given.get('CallStatus', '')}"
+        # Reports of calls carry a SequenceNumber; they come late or not at all, but are not held back.
+        for delay in self._faults.of_callback(key, final=True).delays:
+            self._background.later(
+                delay, lambda: self._webhooks.tell(url, params, "voice", method=method.upper(), sid=sid)
+            )
 
     def stored(self, sid: str) -> dict[str, Any] | None:
         """A call that is only in the ledger any more."""

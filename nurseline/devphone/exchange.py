@@ -20,11 +20,11 @@ class Exchange:
 
     def __init__(self, settings: Settings, faults: Faults | None = None) -> None:
         self.settings = settings
-        self.faults = faults or Faults()
+        self.faults = faults or Faults(settings.faults)
         self.port = settings.port
         self.ledger = Ledger(settings.database)
         self.background = Background()
-        self.webhooks = Webhooks(settings.auth_token, self.ledger)
+        self.webhooks = Webhooks(settings.auth_token, self.ledger, self.faults)
         self.texting = Texting(
             settings,
             ledger=self.ledger,
@@ -38,6 +38,7 @@ class Exchange:
             ledger=self.ledger,
             background=self.background,
             webhooks=self.webhooks,
+            faults=self.faults,
             address=self.address,
         )
 

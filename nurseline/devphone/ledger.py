@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS messages (
     direction TEXT NOT NULL, sender TEXT, recipient TEXT NOT NULL, body TEXT NOT NULL,
     status TEXT NOT NULL, segments INTEGER NOT NULL, media TEXT NOT NULL, service TEXT,
     error_code INTEGER, status_callback TEXT, by_carrier INTEGER NOT NULL,
-    created REAL NOT NULL, updated REAL NOT NULL, sent REAL, due REAL);
+    created REAL NOT NULL, updated REAL NOT NULL, sent REAL, due REAL, listed REAL);
 CREATE INDEX IF NOT EXISTS messages_recipient ON messages (recipient, seq);
 CREATE INDEX IF NOT EXISTS messages_sender ON messages (sender, seq);
 CREATE INDEX IF NOT EXISTS messages_rev ON messages (rev);
@@ -64,14 +64,19 @@ class Entry:
 class Ledger:
     """The file and its counters. All methods may be called from any thread."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def __init__(self, path: Path | None) -> None:
+        """`path` None keeps everything in memory, for benchmarks."""
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.executescript(_SCHEMA)
+        if "listed" not in {row["name"] for row in self._db.execute("PRAGMA table_info(messages)")}:
+            # A file that an earlier version of the phone left.
+            self._db.execute("ALTER TABLE messages ADD COLUMN listed REAL")
         counts = self._db.execute(
             "SELECT max((SELECT coalesce(max(rev), 0) FROM messages),"
             " (SELECT coalesce(max(seq), 0) FROM calls), (SELECT coalesce(max(seq), 0) FROM recordings))"

@@ -25,11 +25,15 @@ RANK = {
     "canceled": 9,
     "received": 9,
 }
+FINAL = frozenset(name for name, rank in RANK.items() if rank == 9)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One text, either way. Times are seconds since the epoch; `due` is when a scheduled one is released."""
+    """One text, either way. Times are seconds since the epoch.
+
+    `due` is when a scheduled one is released, `listed` when lists begin to show it (None: at once).
+    """
 
     sid: str
     seq: int
@@ -49,6 +53,7 @@ class Message:
     updated: float
     sent: float | None
     due: float | None
+    listed: float | None = None
 
     @property
     def inbound(self) -> bool:
@@ -89,6 +94,7 @@ class MessageStore:
         by_carrier: bool = False,
         error_code: int | None = None,
         due: float | None = None,
+        list_lag: float = 0.0,
     ) -> Message:
         at = time.time()
         row: dict[str, Value] = {
@@ -108,6 +114,7 @@ class MessageStore:
             "updated": at,
             "sent": at if direction == "inbound" else None,
             "due": due,
+            "listed": at + list_lag if list_lag else None,
         }
         with self._ledger.lock:
             row["seq"] = row["rev"] = self._ledger.next()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask import Blueprint, Response, current_app, g, jsonify, make_response, r
 from nurseline.devphone import rest_messages, rest_shapes
 from nurseline.devphone.errors import RestError
 from nurseline.devphone.exchange import Exchange, exchange_of
+from nurseline.devphone.faults import Fate, Kind
 from nurseline.devphone.message_store import Message
 from nurseline.devphone.rest_shapes import MOST_PER_PAGE
 from nurseline.devphone.server import HANG_UP
@@ -37,6 +39,7 @@ def _take_account(_endpoint: str | None, values: dict[str, Any] | None) -> None:
 @blueprint.before_request
 def _authenticate() -> None:
     """Basic auth with the account and its token; another account is not found."""
+    g.began = time.perf_counter()
     settings = exchange().settings
     given = request.authorization
     user, password = (given.username or "", given.password or "") if given else ("", "")
@@ -65,6 +68,9 @@ def _headers(response: Response) -> Response:
     response.headers["X-Shenanigans"] = "none"
     response.headers["X-API-Domain"] = "api.twilio.com"
     response.headers["X-Home-Region"] = "us1"
+    latency = exchange().faults.plan.latency
+    if latency and "began" in g:
+        time.sleep(max(0.0, latency - (time.perf_counter() - g.began)))
     return response
 
 
@@ -72,20 +78,22 @@ def not_found() -> RestError:
     return RestError(20404, f"The requested resource {request.path} was not found", 404)
 
 
-def after_create(kind: Any, response: Response) -> Response:
-    """What the client sees of a create that was accepted; here faults may hide it."""
-    fate = exchange().faults.after_create(kind)
-    if fate == "error":
-        raise RestError(20500, "An internal server error has occurred", 500)
-    if fate == "drop":
+def create(kind: Kind, accept: Callable[[Fate], Response]) -> Response:
+    """A create as the client sees it: refused, accepted, or accepted without the client learning of it."""
+    fate = exchange().faults.of_create(kind, request.form)
+    if fate.refused == "reset":
+        request.environ[HANG_UP](reset=True)
+        return Response(status=204)
+    if fate.refused is not None:
+        raise fate.refused
+    response = accept(fate)
+    if fate.seconds:
+        time.sleep(fate.seconds)
+    if fate.after == "error":
+        raise RestError(20500, "An internal server error has occurred", fate.error_status)
+    if fate.after == "drop":
         request.environ[HANG_UP](reset=False)
     return response
-
-
-def before_create(kind: Any) -> None:
-    error = exchange().faults.before_create(kind)
-    if error is not None:
-        raise error
 
 
 def paging(arguments: Mapping[str, str]) -> tuple[int, int, int | None]:
@@ -126,12 +134,16 @@ def listing(
 
 @blueprint.post("/Messages.json")
 def create_message() -> Response:
-    before_create("message")
-    settings = exchange().settings
+    return create("message", _accept_message)
+
+
+def _accept_message(fate: Fate) -> Response:
+    here = exchange()
     media = [url for url in request.form.getlist("MediaUrl") if url]
-    message = rest_messages.create(request.form, media, exchange().texting, settings.number)
-    response = make_response(jsonify(rest_shapes.message(message, account(), created=True)), 201)
-    return after_create("message", response)
+    message = rest_messages.create(request.form, media, here.texting, here.settings.number, fate.list_lag)
+    if fate.early:
+        here.texting.hurry(message)
+    return make_response(jsonify(rest_shapes.message(message, account(), created=True)), 201)
 
 
 @blueprint.get("/Messages.json")

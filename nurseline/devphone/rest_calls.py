@@ -22,9 +22,8 @@ from nurseline.devphone.numbers import MAGIC_CALL_ERRORS, MAGIC_FROM, e164
 from nurseline.devphone.reports import EVENTS, Report
 from nurseline.devphone.rest import (
     account,
-    after_create,
-    before_create,
     blueprint,
+    create,
     exchange,
     listing,
     not_found,
@@ -47,9 +46,7 @@ class _Row(dict[str, Any]):
 
 @blueprint.post("/Calls.json")
 def create_call() -> Response:
-    before_create("call")
-    call = exchange().calls.call_out(_wanted())
-    return after_create("call", make_response(_shown(call.sid), 201))
+    return create("call", lambda _fate: make_response(_shown(exchange().calls.call_out(_wanted()).sid), 201))
 
 
 def _wanted() -> Outgoing:

@@ -22,8 +22,10 @@ MOST_CHARACTERS = 1600
 Form = Mapping[str, str]
 
 
-def create(form: Form, media: list[str], texting: Texting, number: str) -> Message:
+def create(form: Form, media: list[str], texting: Texting, number: str, list_lag: float = 0.0) -> Message:
     """Checks in the order of who, from whom, what, and takes the message.
+
+    Lists show it after `list_lag` seconds.
 
     Raises:
         RestError: with Twilio's code for what is wrong.
@@ -50,6 +52,7 @@ def create(form: Form, media: list[str], texting: Texting, number: str) -> Messa
         media=media,
         service=service,
         due=due,
+        list_lag=list_lag,
     )
 
 
@@ -149,8 +152,8 @@ def conditions(arguments: Mapping[str, str]) -> tuple[list[str], list[Value]]:
     Raises:
         RestError: for a date that is none.
     """
-    where: list[str] = []
-    values: list[Value] = []
+    where: list[str] = ["(listed IS NULL OR listed <= ?)"]
+    values: list[Value] = [time.time()]
     for key, column in (("To", "recipient"), ("From", "sender")):
         if arguments.get(key):
             where.append(f"{column} = ?")

@@ -1,7 +1,7 @@
 """The HTTP server of the stand-in: a thread for each connection, and connections stay open (HTTP/1.1).
 
-Werkzeug's server closes every connection after one answer, and the usual faster ones do not let an application
-hang up without an answer, which is the fault the line must survive (`environ[HANG_UP]`). Loopback only.
+Werkzeug's server closes every connection after one answer, and the usual faster ones do not let an
+application hang up without an answer, the fault the line must survive (`environ[HANG_UP]`). Loopback only.
 """
 
 from __future__ import annotations

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from nurseline.devphone.errors import BadInput
+from nurseline.devphone.fault_plan import Plan, read_plan_text
 from nurseline.devphone.numbers import e164
 
 HOST = "127.0.0.1"
@@ -27,10 +29,14 @@ class Settings:
     state: Path
     account_sid: str
     auth_token: str
+    in_memory: bool = False
+    faults: Plan = field(default_factory=Plan)
 
     @property
-    def database(self) -> Path:
+    def database(self) -> Path | None:
         """The ledger's file: the state itself if it names a file, else a file in that folder."""
+        if self.in_memory:  # no file at all
+            return None
         if self.state.suffix in {".sqlite", ".sqlite3", ".db"} or self.state.is_file():
             return self.state
         return self.state / "devphone.sqlite"
@@ -79,4 +85,19 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         state=Path(_needed(env, "DEVPHONE_STATE")),
         account_sid=account_sid,
         auth_token=_needed(env, "TWILIO_AUTH_TOKEN"),
+        in_memory=_in_memory(env.get("DEVPHONE_LEDGER", "").strip()),
+        faults=_faults(env.get("DEVPHONE_FAULTS", "").strip()),
     )
+
+
+def _in_memory(text: str) -> bool:
+    if text not in {"", "file", "memory"}:
+        raise SettingsError(f"DEVPHONE_LEDGER must be file or memory, not {text!r}")
+    return text == "memory"
+
+
+def _faults(text: str) -> Plan:
+    try:
+        return read_plan_text(text)
+    except BadInput as error:
+        raise SettingsError(f"DEVPHONE_FAULTS: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from nurseline.devphone.background import Background
 from nurseline.devphone.delivery import Delivery, read_delivery
 from nurseline.devphone.faults import Faults
 from nurseline.devphone.ledger import Ledger
-from nurseline.devphone.message_store import Message, MessageStore
+from nurseline.devphone.message_store import FINAL, Message, MessageStore
 from nurseline.devphone.settings import Settings
 from nurseline.devphone.signing import Params
 from nurseline.devphone.text_reply import Reply, replies
@@ -51,6 +52,8 @@ class Texting:
         self.default_delivery = Delivery()
         self.sms_url = settings.line_url + "/sms"
         self.fallback_url: str | None = None
+        self._held: dict[str, list[Callable[[], None]]] = {}
+        self._held_lock = threading.Lock()
 
     # --- outbound ---
 
@@ -65,6 +68,7 @@ class Texting:
         service: str | None = None,
         due: float | None = None,
         by_carrier: bool = False,
+        list_lag: float = 0.0,
     ) -> Message:
         """Takes a message for sending; what follows happens in the background."""
         status = "scheduled" if due is not None else "accepted" if service else "queued"
@@ -79,6 +83,7 @@ class Texting:
             status_callback=status_callback,
             by_carrier=by_carrier,
             due=due,
+            list_lag=list_lag,
         )
         self._ledger.add_handset(recipient)
         self._go_on(message)
@@ -106,23 +111,32 @@ class Texting:
 
     def _go_on(self, message: Message) -> None:
         """Plans the next step of a message that is not final."""
+        step = self._next(message)
+        if step:
+            seconds, status = step
+            self._background.later(seconds, lambda: self._step(message.sid, status))
+
+    def _next(self, message: Message) -> tuple[float, str] | None:
+        """In how many seconds the message gets which status."""
         model = self.delivery(message.recipient)
         if message.status == "scheduled":
-            self._background.later(
-                (message.due or 0.0) - time.time(), lambda: self._step(message.sid, "accepted")
-            )
-        elif message.status == "accepted":
-            self._background.later(model.sent_after / 2, lambda: self._step(message.sid, "queued"))
-        elif message.status in {"queued", "sending"}:
+            return (message.due or 0.0) - time.time(), "accepted"
+        if message.status == "accepted":
+            return model.sent_after / 2, "queued"
+        if message.status in {"queued", "sending"}:
             early = model.outcome == "fail" and model.failure == "failed"
-            self._background.later(
-                model.sent_after, lambda: self._step(message.sid, "failed" if early else "sent")
-            )
-        elif message.status == "sent" and model.outcome != "sent":
-            last = model.failure if model.outcome == "fail" else "delivered"
-            self._background.later(model.done_after, lambda: self._step(message.sid, last))
+            return model.sent_after, "failed" if early else "sent"
+        if message.status == "sent" and model.outcome != "sent":
+            return model.done_after, model.failure if model.outcome == "fail" else "delivered"
+        return None
 
-    def _step(self, sid: str, status: str) -> None:
+    def hurry(self, message: Message) -> None:
+        """Takes the next step now, and returns when its callback was posted."""
+        step = self._next(message)
+        if step and message.status != "scheduled":
+            self._step(message.sid, step[1], at_once=True)
+
+    def _step(self, sid: str, status: str, *, at_once: bool = False) -> None:
         current = self.store.get(sid)
         if current is None:
             return
@@ -138,16 +152,42 @@ class Texting:
         else:
             moved = self.store.advance(sid, status)
         if moved:
-            self._report(moved)
+            self._report(moved, at_once=at_once)
             self._go_on(moved)
 
-    def _report(self, message: Message) -> None:
-        """Sends the status callback, as often and as late as the faults say."""
+    def _report(self, message: Message, *, at_once: bool = False) -> None:
+        """Sends the status callback, as often, as late and in the order that the faults say."""
         if not message.status_callback:
             return
+        sid, final = message.sid, message.status in FINAL
         url, params = message.status_callback, self._callback(message)
-        for delay in self._faults.callback_delays(message.sid, message.status):
-            self._background.later(delay, lambda: self._webhooks.tell(url, params, "text", sid=message.sid))
+
+        def tell() -> None:
+            self._webhooks.tell(url, params, "text", sid=sid)
+            if final:
+                self._release(sid)
+
+        if at_once:
+            tell()
+            return
+        key = f"message|{message.recipient}|{message.body}|{message.status}"
+        posting = self._faults.of_callback(key, final=final)
+        if posting.hold is not None:
+            with self._held_lock:
+                self._held.setdefault(sid, []).extend([tell] * len(posting.delays))
+            self._background.later(posting.hold, lambda: self._release(sid))
+            return
+        for delay in posting.delays:
+            self._background.later(delay, tell)
+        if final and not posting.delays:
+            self._release(sid)
+
+    def _release(self, sid: str) -> None:
+        """Posts the callbacks that were held back until the last one."""
+        with self._held_lock:
+            held = self._held.pop(sid, [])
+        for tell in held:
+            tell()
 
     def _callback(self, message: Message) -> Params:
         params = [
@@ -189,12 +229,7 @@ class Texting:
             message = self.store.get(message.sid) or message
         self._keyword(message)
         taken = message
-
-        def post() -> None:
-            for _ in range(self._faults.webhook_times(taken.sid)):
-                self._post(taken)
-
-        return message, post
+        return message, lambda: self._post(taken)
 
     def _store(self, parent: str, picture: Picture) -> str:
         sid = self.store.add_media(parent, picture.content_type, picture.data)
@@ -261,7 +296,9 @@ class Texting:
 
     def _fetch(self, message: Message, url: str, params: Params) -> list[Reply]:
         return replies(
-            lambda target, method: self._webhooks.ask(target, params, "text", method=method, sid=message.sid),
+            lambda target, method: self._webhooks.document(
+                target, params, "text", method=method, sid=message.sid, key=f"{message.sender}|{message.body}"
+            ),
             url,
             message.handset,
             self._settings.number,

@@ -6,6 +6,8 @@ failed. https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 import uuid
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import requests
 
 from nurseline.devphone import codes
+from nurseline.devphone.faults import Faults
 from nurseline.devphone.ledger import Ledger
 from nurseline.devphone.signing import (
     Channel,
@@ -71,12 +74,45 @@ class Answer:
 class Webhooks:
     """The carrier's side of HTTP."""
 
-    def __init__(self, token: str, ledger: Ledger) -> None:
+    def __init__(self, token: str, ledger: Ledger, faults: Faults) -> None:
         self._token = token
         self._ledger = ledger
+        self._faults = faults
+
+    def document(
+        self, url: str, params: Params, channel: Channel, *, method: str, sid: str, key: str
+    ) -> Answer:
+        """Requests the document that answers an event; a fault may post it twice, and one answer is lost.
+
+        Raises:
+            WebhookFailed: as `ask`.
+        """
+        token, times = str(uuid.uuid4()), self._faults.of_webhook(key)
+
+        def lost() -> None:
+            with contextlib.suppress(WebhookFailed):
+                self.ask(url, params, channel, method=method, sid=sid, token=token)
+
+        if times == "once":
+            return self.ask(url, params, channel, method=method, sid=sid, token=token)
+        other = threading.Thread(target=lost, daemon=True)
+        other.start()
+        if times == "twice":
+            other.join()
+        try:
+            return self.ask(url, params, channel, method=method, sid=sid, token=token)
+        finally:
+            other.join()
 
     def ask(
-        self, url: str, params: Params, channel: Channel, *, method: str = "POST", sid: str | None = None
+        self,
+        url: str,
+        params: Params,
+        channel: Channel,
+        *,
+        method: str = "POST",
+        sid: str | None = None,
+        token: str | None = None,
     ) -> Answer:
         """Requests a document.
 
@@ -95,7 +131,7 @@ class Webhooks:
                 sid=sid,
                 level="warning",
             )
-        token = str(uuid.uuid4())
+        token = token or str(uuid.uuid4())
         for attempt in range(overrides.retries + 1):
             try:
                 return self._once(clean, params, channel, method, overrides, token)

@@ -1,5 +1,6 @@
 """A running phone, and a tiny line behind it that answers what a test tells it to."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -110,6 +111,21 @@ class Phone:
     def send(self, body: str = "hello", **more):
         """The line texts the handset, through the SDK."""
         return self.client.messages.create(**{"to": HANDSET, "from_": NUMBER, "body": body, **more})
+
+    def fails(self, **faults):
+        """Switches faults on, as a run does."""
+        answer = requests.put(f"{self.url}/phone/api/faults", json=faults, timeout=10)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def struck(self) -> dict[str, int]:
+        return self.get("/faults")["struck"]
+
+    def ledger(self):
+        """The counts of the ledger, and its messages."""
+        answer = requests.get(f"{self.url}/phone/api/ledger", timeout=30)
+        counts, *messages = [json.loads(line) for line in answer.text.splitlines()]
+        return counts["counts"], messages
 
     def codes(self) -> list[int]:
         """The codes in the debugger."""

@@ -8,8 +8,6 @@ import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 
-from nurseline.devphone.errors import RestError
-from nurseline.devphone.faults import Faults
 from tests.support.waiting import wait_for
 
 # The key sets of the examples in Twilio's OpenAPI file (messages and calls).
@@ -237,32 +235,3 @@ def test_a_scheduled_message_can_be_cancelled_once(phone):
 def test_a_repeated_create_makes_two_messages(phone):
     assert phone.send("same").sid != phone.send("same").sid
     assert len(phone.get("/messages")["messages"]) == 2
-
-
-class Failing(Faults):
-    """Accepts the first message and hides it, refuses the second, and is well after that."""
-
-    def __init__(self, fate):
-        self.fate = fate
-        self.seen = 0
-
-    def before_create(self, kind):  # noqa: ARG002
-        self.seen += 1
-        return RestError(20429, "Too Many Requests", 429) if self.seen == 2 else None
-
-    def after_create(self, kind):  # noqa: ARG002
-        return self.fate if self.seen == 1 else "answer"
-
-
-@pytest.mark.parametrize("fate", ["error", "drop"])
-def test_faults_can_hide_an_accepted_message_and_refuse_one(start, fate):
-    phone = start(faults=Failing(fate))
-    expected = TwilioRestException if fate == "error" else requests.exceptions.ConnectionError
-    with pytest.raises(expected):
-        phone.send("accepted all the same")
-    with pytest.raises(TwilioRestException) as caught:
-        phone.send("refused")
-    assert caught.value.status == 429
-    phone.send("well again")
-    bodies = [message["body"] for message in phone.get("/messages")["messages"]]
-    assert sorted(bodies) == ["accepted all the same", "well again"]

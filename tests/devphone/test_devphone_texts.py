@@ -8,7 +8,6 @@ import requests
 from twilio.base.exceptions import TwilioRestException
 from werkzeug.wrappers import Response
 
-from nurseline.devphone.faults import Faults
 from tests.support.waiting import wait_for
 
 INBOUND = {
@@ -57,16 +56,6 @@ def test_a_picture_comes_with_its_address_and_type(phone, line):
     account = phone.exchange.settings
     media = requests.get(asked.form["MediaUrl1"], auth=(account.account_sid, account.auth_token), timeout=10)
     assert media.content == b"\x00\x01\x02"
-
-
-def test_an_event_can_be_posted_twice_with_the_same_sid(start, line):
-    class Twice(Faults):
-        def webhook_times(self, sid):  # noqa: ARG002
-            return 2
-
-    start(faults=Twice()).text("hi")
-    first, second = line.at("/sms")
-    assert first.form["MessageSid"] == second.form["MessageSid"]
 
 
 # What the line may answer
@@ -305,15 +294,6 @@ def test_through_a_service_a_sender_is_chosen_before_it_is_queued(phone, line):
     wait_for(lambda: sorted(statuses(line)) == ["delivered", "queued", "sent"])
     assert sent.fetch().from_ == phone.number
     assert all(asked.form["MessagingServiceSid"] == "MG" + "0" * 32 for asked in line.at("/status"))
-
-
-def test_callbacks_can_be_lost_or_doubled(start, line):
-    class Strange(Faults):
-        def callback_delays(self, sid, status):  # noqa: ARG002
-            return () if status == "sent" else (0.0, 0.01)
-
-    start(faults=Strange()).send("x", status_callback=f"{line.url}/status")
-    wait_for(lambda: statuses(line) == ["delivered", "delivered"])
 
 
 def test_a_status_callback_that_fails_is_a_complaint(phone, line):
