@@ -16,6 +16,7 @@ from nurseline.config import Settings, SettingsError, load_settings
 from nurseline.content import LONGEST, Content, gsm7_length, hours_words, is_gsm7, load_content
 from nurseline.crypto import Keyring
 from nurseline.db import Database
+from nurseline.language import understand
 from nurseline.logs import configure_logging
 from nurseline.messaging.sending import Sender
 from nurseline.parts import Parts, attach
@@ -67,6 +68,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     attach(app, build(settings, clock=clock))
+    understand(
+        "hello"
+    )  # loads its files now: a broken one stops the start, not the first text
     webhooks.register(app)
     staff.register(app)
     return app
