@@ -14,12 +14,16 @@ Cause = Literal["negated", "past", "resolved", "general", "figure"]
 
 _GROUPS = (
     "negation not_a_negation scope_end new_statement list_goes_on after_negation resolved not_resolved past present "
-    "general general_weak not_general general_anywhere condition_question own_now figure figure_bleeding"
+    "general general_weak not_general general_anywhere condition_question own_now figure figure_bleeding figure_mention"
 ).split()
 _REACH = 12  # half words a negation reaches
 _IF_REACH = 14  # half words from "what if" to the sign
 _OWN_AFTER = 6  # half words after "if ..." from which "I have ..." is a statement again
-_NO_SUBJECT_SIGNS = frozenset("no not nor ni sin without".split())
+# One of these before "fine", "good", "bien" makes it no good news: "can't breathe good", "no respiro bien".
+_SPOILERS = frozenset(
+    "no not nor ni sin without cant cannot isnt doesnt dont wont barely hardly hard trouble never unable difficult "
+    "arent wasnt aint casi apenas problem problems less".split()
+)
 
 
 def add_context(lexicon: Lexicon) -> dict[str, dict[str, str]]:
@@ -66,7 +70,7 @@ class Context:
 
     def _is_figure(self, match: Match) -> bool:
         """A part of the match lies inside a figure of speech ("dying" in "dying to get in")."""
-        figures = [*self._cue["figure"], *(self._cue["figure_bleeding"] if match.rule == "bleeding" else ())]
+        figures = [*self._cue["figure"], *self._cue.get(f"figure_{match.rule.split('-')[0]}", ())]
         return any(
             figure.first <= part.last and part.first <= figure.last for figure in figures for part in match.parts
         )
@@ -121,9 +125,8 @@ class Context:
     def _denied_after(self, match: Match) -> bool:
         for hit in self._cue["after_negation"]:
             if 0 <= self._finder.gap(Hit(match.first, match.last), hit) <= 2 and hit.first > match.last:
-                between = self._words[match.last + 1 : hit.first]
-                negated = any(cue.last + 1 >= hit.first - 1 and cue.last < hit.first for cue in self._cue["not_a_negation"])
-                if not negated and not any(word.plain in _NO_SUBJECT_SIGNS for word in between):
+                near = self._words[max(0, match.first - 3) : hit.first]
+                if not any(word.plain in _SPOILERS for word in near):
                     return self._words[hit.first].sentence == self._words[match.last].sentence
         return False
 

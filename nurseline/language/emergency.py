@@ -5,6 +5,7 @@ is left counts. Recall comes first: nothing but a stated rule lowers a sign.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 from nurseline.language.context import Context, add_context
 from nurseline.language.lexicon import Hit, Lexicon, group_entries, load_toml
@@ -82,3 +83,10 @@ class EmergencyDetector:
             if tier == lowered:
                 return tier
         raise ValueError(f"unknown tier {lowered!r} in rules/context.toml")
+
+
+@cache
+def rule_titles() -> dict[str, str]:
+    """What each rule stands for, by its id."""
+    titles = {name: str(rule["title"]) for name, rule in load_toml("emergency").items()}
+    return titles | {f"opt-out-{name}": str(rule["title"]) for name, rule in load_toml("optout")["rules"].items()}

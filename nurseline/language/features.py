@@ -4,13 +4,16 @@ from collections.abc import Callable, Sequence
 
 from nurseline.language.lexicon import LIGHT, Hits
 from nurseline.language.normalise import Word
+from nurseline.language.patterns import Finder, Rule
 
 _PIECE = 4
 _MOST_WORDS = 120
 
 
-def features(words: Sequence[Word], hits: Hits, corrected: Callable[[str], str], asks: bool) -> list[str]:
-    """The names of the features a text has, each once, in a stable order."""
+def features(
+    words: Sequence[Word], hits: Hits, corrected: Callable[[str], str], asks: bool, signs: Sequence[Rule]
+) -> list[str]:
+    """The names of the features a text has, each once, in a stable order. `signs` are shapes of questions."""
     plain = ["#" if word.plain[0].isdigit() else corrected(word.plain) for word in words[:_MOST_WORDS]]
     found = [f"w:{word}" for word in plain]
     content = [word for word in plain if word not in LIGHT]
@@ -20,10 +23,14 @@ def features(words: Sequence[Word], hits: Hits, corrected: Callable[[str], str],
         if len(word) > _PIECE:
             padded = f"{word}_"
             found += [f"c:{padded[at : at + _PIECE]}" for at in range(len(padded) - _PIECE + 1)]
-    groups = [group.removeprefix("topics.") for group in hits if group[0] not in "=@" and not group.startswith("optout.not")]
+    groups = [group.removeprefix("topics.") for group in hits if group[0] not in "=@" and not group.startswith("optout.")]
     found += [f"g:{group}" for group in groups]
     questions = [group for group in groups if group in _COMBINED]
     found += [f"x:{one}+{two}" for one in questions for two in groups if one != two]
+    finder = Finder(words, hits)
+    for sign in signs:
+        lines = finder.lines(sign)
+        found += [sign.id] * bool(lines) + [f"{sign.id}.{line}" for line in lines] + [f"{sign.id}+"] * (len(lines) > 1)
     if plain:
         found += [f"first:{plain[0]}", f"length:{min(len(plain), 12) // 3}"]
     if asks:

@@ -73,7 +73,11 @@ def _variants(phrase: str) -> Iterator[list[str]]:
 
 
 def _without_little_words(tokens: list[str]) -> list[str]:
-    kept = [token for token in tokens if token not in LIGHT]
+    """Little words at the end of a phrase were written on purpose; the others go."""
+    end = len(tokens)
+    while end and tokens[end - 1] in LIGHT:
+        end -= 1
+    kept = [token for token in tokens[:end] if token not in LIGHT] + tokens[end:]
     return kept if len(kept) > 1 else tokens
 
 

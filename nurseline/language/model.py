@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MODEL_FILE = Path(__file__).parent / "model.json"
+TIER_MODEL_FILE = Path(__file__).parent / "model-tier.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ _BEFORE_A_VERB = frozenset(
     "a bus full non hurting bleeding aching i you we he she this when wouldnt hasnt must might gonna wanna next first "
     "hurt ache swelling itching dolor".split()
 )
+_AFTERTHOUGHT = frozenset("anymore again coming from me for good at all to my phone you guys mas nunca nada".split())
 # After a leading "stop": a new sentence of the patient, not the object of "stop".
 _NEW_SENTENCE = frozenset("i im ive we thank thanks please gracias por ya no u you yall god no".split())
 
@@ -34,6 +35,7 @@ class OptOutDetector:
             compile_rule(f"opt-out-{name}", _qualified(rule["match"]), rule.get("near", 6), lexicon, known)
             for name, rule in content["rules"].items()
         ]
+        self._at_end = frozenset(f"opt-out-{name}" for name, rule in content["rules"].items() if rule.get("at_end"))
 
     def check(self, reading: Reading, finder: Finder) -> Evidence | None:
         """The evidence that a text opts out, or None."""
@@ -46,6 +48,8 @@ class OptOutDetector:
             return None
         for rule in self._rules:
             for match in finder.find(rule):
+                if rule.id in self._at_end and not self._ends_sentence(reading.words, match.last):
+                    continue
                 if not self._about_something_else(match, finder):
                     return Evidence(rule.id, reading.said(match.first, match.last))
         bare = self._bare_stop(reading.words, finder)
@@ -64,6 +68,11 @@ class OptOutDetector:
         while kept and kept[-1] == kept[0] and len(kept) > 1 and kept[0] in _BARE:
             kept = kept[1:]
         return bool(kept) and " ".join(kept) in self._keywords
+
+    def _ends_sentence(self, words: Sequence[Word], index: int) -> bool:
+        """Whether nothing but politeness follows in the sentence."""
+        rest = [word for word in words[index + 1 :] if word.sentence == words[index].sentence]
+        return all(word.plain in self._polite or word.plain in _AFTERTHOUGHT for word in rest)
 
     def _about_something_else(self, match: Match, finder: Finder) -> bool:
         """Its own object is a visit, a medicine, a symptom: "cancel my appointment text me"."""

@@ -153,6 +153,10 @@ class Finder:
                 matches += [Match(rule.id, tuple(chain)) for hit in parts[0] for chain in self._chains(line, parts, [hit])]
         return matches
 
+    def lines(self, rule: Rule) -> list[int]:
+        """Which lines of a rule hold somewhere in the text."""
+        return [index for index, line in enumerate(rule.lines) if self.find(Rule(rule.id, (line,), rule.near))]
+
     def _chains(self, line: _Line, parts: list[Sequence[Hit]], done: list[Hit]) -> list[list[Hit]]:
         if len(done) == len(parts):
             return [done]

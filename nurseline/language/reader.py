@@ -42,6 +42,10 @@ class Reader:
             (topic, compile_rule(f"topic-{topic}", _qualified(rule["match"]), rule.get("near", 6), self.lexicon, known))
             for topic, rule in self.topics["strong"].items()
         ]
+        self.signs: list[Rule] = [
+            compile_rule(f"r:{topic}", _qualified(rule["match"]), rule.get("near", 4), self.lexicon, known)
+            for topic, rule in self.topics["signs"].items()
+        ]
         self.whole = {
             phrase: topic for topic, table in self.topics["whole"].items() for phrase in table["phrases"]
         }

@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from functools import cache
 
 from nurseline.language.features import features
-from nurseline.language.meaning import TOPICS, Evidence, Topic
-from nurseline.language.model import Guess, LinearModel, load_model
-from nurseline.language.normalise import Reading, Word
-from nurseline.language.patterns import Finder
-from nurseline.language.reader import Look, Reader
+from nurseline.language.emergency import Alarm
+from nurseline.language.meaning import TOPICS, Evidence, Tier, Topic
+from nurseline.language.model import MODEL_FILE, TIER_MODEL_FILE, LinearModel, load_model
+from nurseline.language.normalise import Word
+from nurseline.language.reader import Look, Reader, reader
 
 # How sure the model must be. A wrong answer is worse than a question back; a nurse's call is never wrong, so
 # topics that go to a person need less.
 SURE_ANSWER = 0.5
 SURE_PERSON = 0.36
 SURE_SEGMENT = 0.6
+# How sure the tier model must be to raise what no rule raised.
+SURE_EMERGENCY = 0.75
+SURE_ALARM = 0.62
 _TO_A_PERSON: frozenset[str] = frozenset(("clinical", "nurse", "admin", "schedule"))
 _CANDIDATES = 2
 _NEVER_OFFERED = frozenset(("unknown", "stop", "start", "thanks", "wrong_number", "help", "language", "menu"))
@@ -39,7 +42,33 @@ class Classified:
 
 @cache
 def _model() -> LinearModel:
-    return load_model()
+    return load_model(MODEL_FILE)
+
+
+@cache
+def _tier_model() -> LinearModel:
+    return load_model(TIER_MODEL_FILE)
+
+
+def model_alarm(using: Reader, look: Look) -> Alarm:
+    """The net under the rules: an alarm for a text no rule knows but that reads like the red-flag examples."""
+    if not look.reading.words:
+        return Alarm("none", ())
+    seen = _features(using, look)
+    chances = {guess.label: guess.probability for guess in _tier_model().guesses(seen)}
+    tier: Tier = "none"
+    if chances["emergency"] >= SURE_EMERGENCY:
+        tier = "emergency"
+    elif chances["emergency"] + chances["urgent"] >= SURE_ALARM:
+        tier = "urgent"
+    if tier == "none":
+        return Alarm("none", ())
+    words = ", ".join(dict.fromkeys(item.words for item in _evidence(look, _tier_model().reasons(seen, tier, 4))))
+    return Alarm(tier, (Evidence("tier-model", words or look.reading.said(0, len(look.reading.words) - 1)),))
+
+
+def _features(using: Reader, look: Look) -> list[str]:
+    return features(look.reading.words, look.hits, using.lexicon.corrected, look.reading.asks, using.signs)
 
 
 def as_topic(label: str) -> Topic:
@@ -79,37 +108,40 @@ def whole_message(using: Reader, words: Sequence[str]) -> Topic | None:
     return None if topic is None else as_topic(topic)
 
 
-def guesses(using: Reader, look: Look) -> tuple[list[Guess], list[str]]:
-    """The model's guesses for a text, and the features they rest on."""
-    seen = features(look.reading.words, look.hits, using.lexicon.corrected, look.reading.asks)
-    return _model().guesses(seen), seen
-
-
 def _by_model(using: Reader, look: Look) -> Classified:
-    ranked, seen = guesses(using, look)
+    seen = _features(using, look)
+    ranked = _model().guesses(seen)
     best = ranked[0]
     enough = SURE_PERSON if best.label in _TO_A_PERSON else SURE_ANSWER
-    reasons = _evidence(look.reading, look.finder, _model().reasons(seen, best.label))
+    reasons = _evidence(look, _model().reasons(seen, best.label))
     candidates = tuple(as_topic(guess.label) for guess in ranked if guess.label not in _NEVER_OFFERED)[:_CANDIDATES]
     if best.label in ("unknown", "stop") or best.probability < enough:
         return Classified("unknown", best.probability, reasons, candidates)
     return Classified(as_topic(best.label), best.probability, reasons)
 
 
-def _evidence(reading: Reading, finder: Finder, reasons: Sequence[str]) -> tuple[Evidence, ...]:
+def _evidence(look: Look, reasons: Sequence[str]) -> tuple[Evidence, ...]:
     """The reasons of the model in the patient's words."""
     found: list[Evidence] = []
     for reason in reasons:
         kind, _, name = reason.partition(":")
         if kind == "g":
-            hits = finder.hits(f"topics.{name}") or finder.hits(name)
+            hits = look.finder.hits(f"topics.{name}") or look.finder.hits(name)
             if hits:
-                found.append(Evidence(f"topic-word:{name}", reading.said(hits[0].first, hits[0].last)))
+                found.append(Evidence(f"topic-word:{name}", look.reading.said(hits[0].first, hits[0].last)))
+        elif kind == "r":
+            found += _sign_evidence(look, name)
         elif kind in ("w", "p", "first"):
             found.append(Evidence("topic-model", name))
         elif kind == "x":
             found.append(Evidence("topic-model", name.replace("+", " with ")))
     return tuple(dict.fromkeys(found))
+
+
+def _sign_evidence(look: Look, name: str) -> list[Evidence]:
+    rule = next((sign for sign in reader().signs if sign.id == f"r:{name.split('.')[0].rstrip('+')}"), None)
+    matches = look.finder.find(rule) if rule is not None else []
+    return [Evidence(f"sign-{m.rule[2:]}", look.reading.said(m.first, m.last)) for m in matches[:1]]
 
 
 # ---------------------------------------------------------------------- two questions in one message
@@ -143,7 +175,7 @@ def _segments(words: Sequence[Word]) -> list[Sequence[Word]]:
 
 def _segment_topic(using: Reader, look: Look, segment: Sequence[Word]) -> Topic | None:
     hits = using.lexicon.find(segment)
-    seen = features(segment, hits, using.lexicon.corrected, look.reading.asks)
+    seen = features(segment, hits, using.lexicon.corrected, look.reading.asks, using.signs)
     best = _model().guesses(seen)[0]
     if best.label not in _ANSWERABLE or best.probability < SURE_SEGMENT:
         return None

@@ -15,15 +15,15 @@ import click
 
 from nurseline.language.examples_file import EXAMPLES, Example, read_examples
 from nurseline.language.features import features
-from nurseline.language.model import MODEL_FILE, LinearModel, save_model, softmax
+from nurseline.language.model import MODEL_FILE, TIER_MODEL_FILE, LinearModel, save_model, softmax
 from nurseline.language.reader import Reader, reader
 
 _SEED = 20240
 _ROUNDS = 14
 _RATE = 0.5
-_SHRINK = 2e-4
+_SHRINK = 6e-4
 _LEAST_SEEN = 2
-_NOT_TOPICS = frozenset(("emergency", "urgent"))
+TIER_LABELS = ("emergency", "urgent", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Lesson:
 
 
 def build_examples() -> list[Example]:
-    """The examples to build on, without red flags: their tier decides, not the model."""
+    """The examples to build on."""
     rows = [row for path in sorted(EXAMPLES.glob("build-*.tsv")) for row in read_examples(path)]
-    return [row for row in rows if row.tier not in _NOT_TOPICS]
+    return rows
 
 
 def lessons(rows: Sequence[Example], labels: Sequence[str], using: Reader) -> list[Lesson]:
@@ -47,11 +47,18 @@ def lessons(rows: Sequence[Example], labels: Sequence[str], using: Reader) -> li
         look = using.look(row.text, row.lang)
         if not look.reading.words:
             continue
-        seen = features(look.reading.words, look.hits, using.lexicon.corrected, look.reading.asks)
-        right = tuple(labels.index(topic) for topic in row.accept if topic in labels)
+        seen = features(look.reading.words, look.hits, using.lexicon.corrected, look.reading.asks, using.signs)
+        right = tuple(labels.index(label) for label in _accepted(row, labels))
         if right:
             made.append(Lesson(tuple(seen), right))
     return made
+
+
+def _accepted(row: Example, labels: Sequence[str]) -> list[str]:
+    """The labels that are right for an example: its tier for the tier model, else its topics."""
+    if "none" in labels:
+        return [row.tier if row.tier in labels else "none"]
+    return [] if row.tier in TIER_LABELS[:2] else [topic for topic in row.accept if topic in labels]
 
 
 def train(rows: Sequence[Example], labels: Sequence[str], using: Reader) -> dict[str, list[float]]:
@@ -101,7 +108,7 @@ def _step(
 
 def label_list(rows: Sequence[Example]) -> list[str]:
     """The topics that occur as an answer, sorted."""
-    return sorted({topic for row in rows for topic in row.accept} - _NOT_TOPICS)
+    return sorted({topic for row in rows for topic in row.accept} - set(TIER_LABELS))
 
 
 @click.command()
@@ -109,10 +116,9 @@ def label_list(rows: Sequence[Example]) -> list[str]:
 def main(warmth: float) -> None:
     """Train on examples/build-*.tsv and write model.json."""
     rows = build_examples()
-    labels = label_list(rows)
-    weights = train(rows, labels, reader())
-    kept = save_model(MODEL_FILE, labels, weights, warmth)
-    click.echo(f"{len(rows)} examples, {len(labels)} topics, {kept} features, {MODEL_FILE.stat().st_size} bytes")
+    for path, labels in ((MODEL_FILE, label_list(rows)), (TIER_MODEL_FILE, list(TIER_LABELS))):
+        kept = save_model(path, labels, train(rows, labels, reader()), warmth)
+        click.echo(f"{path.name}: {len(rows)} examples, {len(labels)} labels, {kept} features, {path.stat().st_size} bytes")
 
 
 def as_model(weights: dict[str, list[float]], labels: Sequence[str], warmth: float) -> LinearModel:

@@ -12,7 +12,7 @@ from nurseline.language import short
 from nurseline.language.emergency import RANK, Alarm
 from nurseline.language.meaning import Command, Daypart, Evidence, Language, Meaning, Topic
 from nurseline.language.reader import Look, Reader, reader
-from nurseline.language.topics import classify, two_topics, whole_message
+from nurseline.language.topics import classify, model_alarm, two_topics, whole_message
 
 _THUMBS = frozenset("👍👌🙏😊🙂❤♥💕😀😃😁👏✅💯🤗😘💙💜🤝✔👋")
 _PLEADING = frozenset("🆘🚨🚑")
@@ -43,6 +43,8 @@ def understand(
     alarm = using.emergency.check(look.reading, look.finder)
     alarm = _pleading(look, alarm)
     optout = using.optout.check(look.reading, look.finder)
+    if alarm.tier == "none" and not alarm.lowered and optout is None and not _short(look).said:
+        alarm = _net(using, look)
     if RANK[alarm.tier] < RANK["urgent"]:
         joined = _joined_alarm(using, text, previous, language)
         if RANK[joined.tier] > RANK[alarm.tier]:
@@ -68,6 +70,13 @@ def keyed(digit: str) -> Meaning:
         number = int(digit[:9])
         return Meaning("none", "nurse" if number == 0 else "unknown", 1.0, evidence, choice=number)
     return Meaning("none", "unknown", 0.0, evidence)
+
+
+def _net(using: Reader, look: Look) -> Alarm:
+    """The tier model's alarm, for a text that is no listed whole message."""
+    if whole_message(using, [word.plain for word in look.reading.words]) is not None:
+        return Alarm("none", ())
+    return model_alarm(using, look)
 
 
 def _pleading(look: Look, alarm: Alarm) -> Alarm:
