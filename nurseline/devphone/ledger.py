@@ -82,6 +82,9 @@ class Ledger:
             " (SELECT coalesce(max(seq), 0) FROM calls), (SELECT coalesce(max(seq), 0) FROM recordings))"
         ).fetchone()
         self._counter = int(counts[0])
+        # Asked at every message, and written only here: kept beside the file.
+        self._models = {row[0]: row[1] for row in self._db.execute("SELECT number, model FROM handsets")}
+        self._blocks = {(row[0], row[1]) for row in self._db.execute("SELECT scope, handset FROM blocks")}
 
     def next(self) -> int:
         """A number larger than every one given before: order of rows, and of their changes."""
@@ -155,25 +158,36 @@ class Ledger:
         self.write("DELETE FROM debugger")
 
     def blocked(self, scope: str, handset: str) -> bool:
-        return bool(self.rows("SELECT 1 FROM blocks WHERE scope = ? AND handset = ?", [scope, handset]))
+        return (scope, handset) in self._blocks
 
     def block(self, scope: str, handset: str) -> bool:
         """True when the pair was not blocked before."""
-        return self.write("INSERT OR IGNORE INTO blocks VALUES (?, ?, ?)", [scope, handset, time.time()]) > 0
+        with self._lock:
+            self._blocks.add((scope, handset))
+            return (
+                self.write("INSERT OR IGNORE INTO blocks VALUES (?, ?, ?)", [scope, handset, time.time()]) > 0
+            )
 
     def unblock(self, scope: str, handset: str) -> bool:
         """True when the pair was blocked before."""
-        return self.write("DELETE FROM blocks WHERE scope = ? AND handset = ?", [scope, handset]) > 0
+        with self._lock:
+            self._blocks.discard((scope, handset))
+            return self.write("DELETE FROM blocks WHERE scope = ? AND handset = ?", [scope, handset]) > 0
 
     def add_handset(self, number: str) -> None:
-        self.write("INSERT OR IGNORE INTO handsets VALUES (?, ?, '{}')", [number, time.time()])
+        if number in self._models:
+            return
+        with self._lock:
+            self._models.setdefault(number, "{}")
+            self.write("INSERT OR IGNORE INTO handsets VALUES (?, ?, '{}')", [number, time.time()])
 
     def model(self, number: str) -> dict[str, Any]:
         """What was set for this handset, {} when nothing was."""
-        found = self.rows("SELECT model FROM handsets WHERE number = ?", [number])
-        model: dict[str, Any] = json.loads(found[0][0]) if found else {}
+        model: dict[str, Any] = json.loads(self._models.get(number, "{}"))
         return model
 
     def set_model(self, number: str, model: dict[str, Any]) -> None:
-        self.add_handset(number)
-        self.write("UPDATE handsets SET model = ? WHERE number = ?", [json.dumps(model), number])
+        with self._lock:
+            self.add_handset(number)
+            self._models[number] = json.dumps(model)
+            self.write("UPDATE handsets SET model = ? WHERE number = ?", [self._models[number], number])

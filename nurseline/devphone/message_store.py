@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nurseline.devphone import segments
 from nurseline.devphone.ledger import Ledger, Value
@@ -69,8 +70,8 @@ def new_sid(prefix: str) -> str:
     return prefix + secrets.token_hex(16)
 
 
-def _message(row: sqlite3.Row) -> Message:
-    values = dict(row)
+def _message(row: sqlite3.Row | dict[str, Value]) -> Message:
+    values: dict[str, Any] = dict(row)
     values["media"] = tuple(json.loads(values["media"]))
     values["by_carrier"] = bool(values["by_carrier"])
     return Message(**values)
@@ -119,7 +120,7 @@ class MessageStore:
         with self._ledger.lock:
             row["seq"] = row["rev"] = self._ledger.next()
             self._ledger.insert("messages", row)
-        return _message(self._ledger.rows("SELECT * FROM messages WHERE sid = ?", [row["sid"]])[0])
+        return _message(row)
 
     def get(self, sid: str) -> Message | None:
         rows = self._ledger.rows("SELECT * FROM messages WHERE sid = ?", [sid])
@@ -140,9 +141,11 @@ class MessageStore:
         names = ", ".join(f"'{name}'" for name in lower)
         with self._ledger.lock:
             row = {**fields, "status": status, "updated": time.time(), "rev": self._ledger.next()}
-            if not self._ledger.update("messages", sid, row, f"status IN ({names})"):
-                return None
-            return self.get(sid)
+            marks = ", ".join(f"{name} = ?" for name in row)
+            # One statement; its words are this file's own, values go in as parameters.
+            sql = f"UPDATE messages SET {marks} WHERE sid = ? AND status IN ({names}) RETURNING *"  # noqa: S608
+            moved = self._ledger.rows(sql, [*row.values(), sid])
+        return _message(moved[0]) if moved else None
 
     def remove(self, sid: str) -> None:
         with self._ledger.lock:

@@ -22,6 +22,15 @@ from nurseline.devphone.server import HANG_UP
 blueprint = Blueprint("rest", __name__, url_prefix="/2010-04-01/Accounts/<account>")
 
 
+_ALWAYS = (
+    ("Twilio-Concurrent-Requests", "1"),
+    ("Twilio-Request-Duration", "0.010"),
+    ("X-Shenanigans", "none"),
+    ("X-API-Domain", "api.twilio.com"),
+    ("X-Home-Region", "us1"),
+)
+
+
 def exchange() -> Exchange:
     return exchange_of(current_app)
 
@@ -62,12 +71,8 @@ def _rest_error(error: RestError) -> Response:
 
 @blueprint.after_request
 def _headers(response: Response) -> Response:
-    response.headers["Twilio-Request-Id"] = "RQ" + secrets.token_hex(16)
-    response.headers["Twilio-Concurrent-Requests"] = "1"
-    response.headers["Twilio-Request-Duration"] = "0.010"
-    response.headers["X-Shenanigans"] = "none"
-    response.headers["X-API-Domain"] = "api.twilio.com"
-    response.headers["X-Home-Region"] = "us1"
+    response.headers.add("Twilio-Request-Id", "RQ" + secrets.token_hex(16))
+    response.headers.extend(_ALWAYS)
     latency = exchange().faults.plan.latency
     if latency and "began" in g:
         time.sleep(max(0.0, latency - (time.perf_counter() - g.began)))
