@@ -16,6 +16,8 @@ INSTALL = { command -v uv >/dev/null 2>&1 && uv pip install --quiet --python $(P
 # `make clean` works without an environment, too.
 ANY = $(if $(wildcard $(PY)),$(PY),$(PYTHON))
 ARGS ?=
+# Test processes at once; each has its own database server.
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 # A stamp is named after what it depends on, so that only a change of content makes anything anew.
 # The folder is part of it: an environment does not work elsewhere.
@@ -38,7 +40,7 @@ stop:
 
 test: $(DEV)
 	@$(PY) -m tests.support.chromium
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: $(DEV)
 	$(VENV)/bin/ruff check .

