@@ -14,6 +14,7 @@ from nurseline.devphone import control, rest
 from nurseline.devphone import control_calls as _control_calls  # noqa: F401
 from nurseline.devphone import control_runs as _control_runs  # noqa: F401
 from nurseline.devphone import rest_calls as _rest_calls  # noqa: F401
+from nurseline.devphone.api_port import ApiPort
 from nurseline.devphone.errors import RestError
 from nurseline.devphone.exchange import Exchange, exchange_of
 from nurseline.devphone.server import Server
@@ -112,8 +113,12 @@ def _http_error(error: HTTPException) -> tuple[Response, int]:
 
 def make(exchange: Exchange, port: int) -> Server:
     """A threaded server on loopback; port 0 takes a free one, which the exchange then knows."""
-    server = Server(HOST, port, create_app(exchange))
+    application = create_app(exchange)
+    server = Server(HOST, port, application)
     exchange.port = server.server_port
+    if exchange.settings.api_port is not None:
+        later = exchange.background.later
+        exchange.api_port = ApiPort(HOST, exchange.settings.api_port, application, later)
     return server
 
 

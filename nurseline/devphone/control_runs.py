@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 from flask import Response, jsonify
 
 from nurseline.devphone.control import blueprint, exchange, iso
-from nurseline.devphone.fault_plan import KINDS, read_plan
+from nurseline.devphone.errors import BadInput
+from nurseline.devphone.fault_plan import KINDS, UNREACHABLE, read_plan
 from nurseline.devphone.ledger import Ledger
 from nurseline.devphone.reading import body
 
@@ -30,7 +31,10 @@ def show_faults() -> Response:
 @blueprint.put("/faults")
 def set_faults() -> Response:
     """These faults from now on, instead of earlier ones; the counters start again."""
-    exchange().faults.use(read_plan(body("seed", "latency", *KINDS)))
+    plan = read_plan(body("seed", "latency", *KINDS))
+    if UNREACHABLE in plan.rules and exchange().api_port is None:
+        raise BadInput(f"{UNREACHABLE} needs DEVPHONE_API_PORT, a port that may go away.")
+    exchange().faults.use(plan)
     return jsonify(_faults())
 
 

@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import Flask
 
+from nurseline.devphone.api_port import ApiPort
 from nurseline.devphone.background import Background
 from nurseline.devphone.calls import Calls
 from nurseline.devphone.faults import Faults
@@ -22,6 +23,7 @@ class Exchange:
         self.settings = settings
         self.faults = faults or Faults(settings.faults)
         self.port = settings.port
+        self.api_port: ApiPort | None = None
         self.ledger = Ledger(settings.database)
         self.background = Background()
         self.webhooks = Webhooks(settings.auth_token, self.ledger, self.faults)
@@ -49,8 +51,12 @@ class Exchange:
     def start(self) -> None:
         self.calls.forget_unfinished()
         self.texting.resume()
+        if self.api_port is not None:
+            self.api_port.open()
 
     def stop(self) -> None:
+        if self.api_port is not None:
+            self.api_port.close()
         self.background.stop()
         self.ledger.close()
 

@@ -29,8 +29,12 @@ def _seconds(default: float) -> dict[str, _Number]:
     return {"seconds": _Number(default, 0, 600)}
 
 
+# Needs a port that may go away: the only fault with a condition.
+UNREACHABLE = "unreachable"
+
 KINDS: Mapping[str, Mapping[str, _Number]] = MappingProxyType(
     {
+        UNREACHABLE: _seconds(1.0),
         "refuse": {},
         "too_many": {"in_a_row": _Number(5, 1, 1000, whole=True)},
         "error_before": {"status": _Number(503, 500, 599, whole=True)},

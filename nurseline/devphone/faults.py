@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nurseline.devphone.errors import RestError
-from nurseline.devphone.fault_plan import Plan
+from nurseline.devphone.fault_plan import UNREACHABLE, Plan
 
 Kind = Literal["message", "call"]
 After = Literal["answer", "error", "drop"]
@@ -27,7 +27,8 @@ class Fate:
 
     `refused`: the connection is reset, or the error answered, and nothing is stored. Else it is accepted:
     `after` is what the client sees of that, after `seconds`; `early` sends the first status callback before
-    the answer; for `list_lag` seconds lists do not show it.
+    the answer; for `list_lag` seconds lists do not show it. After the answer the interface is `away` so many
+    seconds.
     """
 
     refused: Literal["reset"] | RestError | None = None
@@ -36,6 +37,7 @@ class Fate:
     seconds: float = 0.0
     early: bool = False
     list_lag: float = 0.0
+    away: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Faults:
             seconds=self._seconds_of("slow", key, nth),
             early=self._strikes("callback_early", key, nth),
             list_lag=self._seconds_of("list_lag", key, nth),
+            away=self._seconds_of(UNREACHABLE, key, nth),
         )
 
     def of_callback(self, key: str, *, final: bool) -> Posting:

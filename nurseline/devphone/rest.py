@@ -92,6 +92,10 @@ def create(kind: Kind, accept: Callable[[Fate], Response]) -> Response:
     if fate.refused is not None:
         raise fate.refused
     response = accept(fate)
+    api_port = exchange().api_port
+    if fate.away and api_port is not None:
+        # Beside this request, whose own answer is still to be given.
+        exchange().background.soon(lambda: api_port.leave(fate.away))
     if fate.seconds:
         time.sleep(fate.seconds)
     if fate.after == "error":

@@ -53,7 +53,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def __init__(self, host: str, port: int, application: Application) -> None:
         self.application = application
+        self.leaving = False
         self._open: set[socket.socket] = set()
+        self._busy: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__((host, port), Connection)
         self.server_port = int(self.server_address[1])
@@ -68,13 +70,40 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """Only closes: an end announced before a reset would make it an ordinary end."""
         with self._lock:
             self._open.discard(request)
+            self._busy.discard(request)
         request.close()
+
+    def begins(self, connection: socket.socket) -> bool:
+        """A request is about to be answered: not when it came too late."""
+        with self._lock:
+            if self.leaving:
+                return False
+            self._busy.add(connection)
+            return True
+
+    def ends(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._busy.discard(connection)
+
+    def leave(self) -> None:
+        """Listens no more; connections end, those with a request under way after its answer."""
+        with self._lock:
+            self.leaving = True
+        self.shutdown()
+        super().server_close()
+        with self._lock:
+            idle = self._open - self._busy
+        self._cut(idle)
 
     def server_close(self) -> None:
         super().server_close()
         with self._lock:
-            left = list(self._open)
-        for connection in left:
+            left = set(self._open)
+        self._cut(left)
+
+    @staticmethod
+    def _cut(connections: set[socket.socket]) -> None:
+        for connection in connections:
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -95,13 +124,16 @@ class Connection(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self._kept = True
         self._hung_up = False
-        while self._kept:
+        while self._kept and not self.server.leaving:
             try:
                 line = self.rfile.readline(MOST_LINE + 1)
                 if not line:
                     return
                 if line.strip():
+                    if not self.server.begins(self.connection):
+                        return
                     self._answer(self._environ(line))
+                    self.server.ends(self.connection)
             except _Refused as refused:
                 self._kept = False
                 phrase = f"{refused.status.value} {refused.status.phrase}"
@@ -218,7 +250,7 @@ class Connection(socketserver.StreamRequestHandler):
     def _head(self, status: str, headers: Headers) -> bytes:
         lines = [f"HTTP/1.1 {status}"]
         lines += [f"{name}: {value}" for name, value in headers]
-        if not self._kept:
+        if not self._kept or self.server.leaving:
             lines.append("Connection: close")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 

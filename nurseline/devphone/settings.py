@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from nurseline.devphone.errors import BadInput
-from nurseline.devphone.fault_plan import Plan, read_plan_text
+from nurseline.devphone.fault_plan import UNREACHABLE, Plan, read_plan_text
 from nurseline.devphone.numbers import e164
 
 HOST = "127.0.0.1"
@@ -29,8 +29,19 @@ class Settings:
     state: Path
     account_sid: str
     auth_token: str
+    api_port: int | None = None
     in_memory: bool = False
     faults: Plan = field(default_factory=Plan)
+
+    def checked(self) -> Settings:
+        """Itself.
+
+        Raises:
+            SettingsError: when settings do not go together.
+        """
+        if UNREACHABLE in self.faults.rules and self.api_port is None:
+            raise SettingsError(f"DEVPHONE_FAULTS: {UNREACHABLE} needs DEVPHONE_API_PORT")
+        return self
 
     @property
     def database(self) -> Path | None:
@@ -49,9 +60,10 @@ def _needed(env: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _port(text: str) -> int:
+def _port(env: Mapping[str, str], name: str) -> int:
+    text = _needed(env, name)
     if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= 65535:
-        raise SettingsError(f"DEVPHONE_PORT must be a port from 1 to 65535, not {text!r}")
+        raise SettingsError(f"{name} must be a port from 1 to 65535, not {text!r}")
     return int(text)
 
 
@@ -79,15 +91,16 @@ def from_environment(env: Mapping[str, str]) -> Settings:
     if not re.fullmatch(r"AC[0-9A-Za-z]{32}", account_sid):
         raise SettingsError("TWILIO_ACCOUNT_SID must be AC followed by 32 letters or digits")
     return Settings(
-        port=_port(_needed(env, "DEVPHONE_PORT")),
+        port=_port(env, "DEVPHONE_PORT"),
         line_url=_line_url(_needed(env, "DEVPHONE_LINE_URL")),
         number=number,
         state=Path(_needed(env, "DEVPHONE_STATE")),
         account_sid=account_sid,
         auth_token=_needed(env, "TWILIO_AUTH_TOKEN"),
+        api_port=_port(env, "DEVPHONE_API_PORT") if env.get("DEVPHONE_API_PORT", "").strip() else None,
         in_memory=_in_memory(env.get("DEVPHONE_LEDGER", "").strip()),
         faults=_faults(env.get("DEVPHONE_FAULTS", "").strip()),
-    )
+    ).checked()
 
 
 def _in_memory(text: str) -> bool:

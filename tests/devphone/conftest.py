@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -168,7 +168,7 @@ def start(line: Line, tmp_path: Path) -> Iterator[Callable[..., Phone]]:
     stops: list[Callable[[], None]] = []
 
     def begin(**more) -> Phone:
-        exchange = Exchange(settings(line, tmp_path), **more)
+        exchange = Exchange(replace(settings(line, tmp_path), **more))
         exchange.texting.default_delivery = Delivery(sent_after=0.01, done_after=0.01)
         stop_server = serve(app.make(exchange, 0))
         exchange.start()

@@ -1,5 +1,6 @@
 """Faults on purpose: what the line sees through the real SDK, and what the ledger says it was."""
 
+import socket
 import time
 
 import pytest
@@ -216,3 +217,39 @@ def test_a_step_of_a_call_can_be_posted_twice(phone, line):
     phone.post(f"/calls/{call['sid']}/press", {"digits": "1#"})
     assert [asked.form.get("Digits") for asked in line.at("/step")] == ["1", "1"]
     assert len(line.at("/voice")) == 2
+
+
+# A carrier that is not there
+
+
+def test_an_interface_that_is_away_refuses_connections_and_comes_back(start, line, free_port):
+    phone = start(api_port=free_port)
+    phone.client.api.base_url = f"http://127.0.0.1:{free_port}"
+    assert phone.send("opens a connection").status == "queued"
+    phone.fails(unreachable={"p": 1, "seconds": 1})
+    assert phone.send("answered", **callback(line)).status == "queued"
+    requests.delete(f"{phone.url}/phone/api/faults", timeout=10)
+
+    def refused():
+        with pytest.raises(requests.exceptions.ConnectionError) as caught:
+            phone.send("never arrives")
+        return "Connection refused" in str(caught.value)
+
+    # The listening socket closes a moment after the answer.
+    wait_for(lambda: not listens(free_port))
+    assert refused()
+    assert requests.get(f"{phone.url}/healthz", timeout=5).status_code == 200
+    wait_for(lambda: listens(free_port))
+    assert phone.send("back").status == "queued"
+    assert len(phone.ledger()[1]) == 3
+
+
+def listens(port):
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_unreachable_needs_a_port_that_may_go_away(phone):
+    answer = requests.put(f"{phone.url}/phone/api/faults", json={"unreachable": 1}, timeout=10)
+    assert answer.status_code == 400
+    assert "DEVPHONE_API_PORT" in answer.json()["error"]
