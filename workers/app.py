@@ -16,7 +16,7 @@ from nurseline.config import load_settings
 from nurseline.logs import configure_logging
 from nurseline.parts import Parts
 
-SOFT_SECONDS, HARD_SECONDS, VISIBILITY_SECONDS = 120, 150, 900
+SOFT_SECONDS, HARD_SECONDS, VISIBILITY_SECONDS = 120, 180, 900
 
 settings = load_settings()
 app = Celery("nurseline", broker=settings.redis_url, include=["workers.tasks"])

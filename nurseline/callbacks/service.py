@@ -17,6 +17,7 @@ from nurseline.messaging.models import Contact
 from nurseline.transitions import Transitions
 
 LEASE = timedelta(minutes=15)
+NEXT_ATTEMPT = timedelta(hours=2)  # another part of the day
 NOTE_LONGEST = 2000
 WORDS_KEPT = 1600  # characters of one message; the carrier's own limit
 
@@ -36,16 +37,20 @@ MOVES = Transitions(
 FREE = {"claimed_by": None, "claimed_name": None, "lease_until": None}
 
 # Outcomes of a callback (clinic rules 4).
+UNREACHED = {
+    "left_voicemail": "Left voicemail (name and number only)",
+    "no_answer": "No answer",
+    "busy_or_failed": "Busy or call failed",
+    "voicemail_full": "Voicemail full or not set up",
+}  # nobody was reached: the item waits for another attempt
 OUTCOMES = {
     "reached_resolved": "Reached: resolved",
     "reached_scheduled": "Reached: scheduled",
     "reached_declined": "Reached: declined",
     "reached_sent_to_911": "Reached: sent to 911 or emergency department",
     "reached_escalated": "Reached: passed to a provider",
-    "left_voicemail": "Left voicemail (name and number only)",
-    "no_answer": "No answer",
-    "busy_or_failed": "Busy or call failed",
-    "voicemail_full": "Voicemail full or not set up",
+    **UNREACHED,
+    "unreached_closed": "Not reached after several attempts: closed",
     "wrong_number": "Wrong number",
     "patient_called_back": "Patient called back",
     "opted_out": "Asked for no more messages",
@@ -140,10 +145,13 @@ def queue(session: Session, *, limit: int = 200) -> Sequence[CallbackItem]:
     ).all()
 
 
-def claim(session: Session, item_id: uuid.UUID, staff: Staff, *, now: datetime) -> CallbackItem:
+def claim(
+    session: Session, item_id: uuid.UUID, staff: Staff, *, now: datetime, resting: bool = True
+) -> CallbackItem:
     """Take an item for `LEASE`. Raises QueueError telling who has it, if somebody else was first.
 
-    Claiming one's own item again extends the lease.
+    Claiming one's own item again extends the lease. ``resting`` False leaves items alone that wait for
+    another attempt or are snoozed.
     """
     values = {
         "claimed_by": staff.id,
@@ -159,7 +167,14 @@ def claim(session: Session, item_id: uuid.UUID, staff: Staff, *, now: datetime) 
     if session.execute(held.values(lease_until=now + LEASE).returning(CallbackItem.id)).first() is None:
         give_back_expired(session, now=now, item_id=item_id)
         moved = MOVES.move(
-            session, [item_id], "claimed", at=now, cause="claimed", actor=staff.id, values=values
+            session,
+            [item_id],
+            "claimed",
+            at=now,
+            cause="claimed",
+            actor=staff.id,
+            only_if=[] if resting else [CallbackItem.status == "new"],
+            values=values,
         )
         item = _fresh(session, item_id)
         # Not moved, and yet this person's: the same click came twice.
@@ -179,18 +194,26 @@ def release(session: Session, item_id: uuid.UUID, staff: Staff, *, now: datetime
 
 def finish(
     session: Session, item_id: uuid.UUID, staff: Staff, *, outcome: str, note: str, now: datetime
-) -> None:
-    """Close an item with an outcome. Raises QueueError if it is somebody else's or the outcome unknown."""
+) -> bool:
+    """Record an outcome; True if it closed the item. Who was not reached is kept for another attempt.
+
+    Raises QueueError if the item is somebody else's, the outcome unknown or the note too long.
+    """
     if outcome not in OUTCOMES:
         raise QueueError("Choose an outcome from the list.")
     if len(note) > NOTE_LONGEST:
         raise QueueError(f"The note is too long: {len(note)} characters, {NOTE_LONGEST} fit.")
     mine = [CallbackItem.claimed_by == staff.id]
-    values = {"outcome": outcome, "closed_at": now, "lease_until": None}
-    done = MOVES.move(
+    closes = outcome not in UNREACHED
+    values: dict[str, object] = {"outcome": outcome, "attempts": CallbackItem.attempts + 1}
+    if closes:
+        values |= {"closed_at": now, "lease_until": None}
+    else:
+        values |= {"due_again_at": now + NEXT_ATTEMPT, **FREE}
+    moved = MOVES.move(
         session,
         [item_id],
-        "done",
+        "done" if closes else "waiting_retry",
         at=now,
         cause=outcome,
         actor=staff.id,
@@ -198,8 +221,9 @@ def finish(
         values=values,
         extra={"note": note or None},
     )
-    if not done:
+    if not moved:
         raise QueueError(_not_yours(_fresh(session, item_id)))
+    return closes
 
 
 def give_back_expired(session: Session, *, now: datetime, item_id: uuid.UUID | None = None) -> int:
@@ -235,5 +259,7 @@ def _not_yours(item: CallbackItem) -> str:
 
 
 def _closed(item: CallbackItem) -> str:
+    if item.status in {"waiting_retry", "snoozed"}:
+        return "This item waits in the queue for another attempt. Claim it first."
     who = f" by {item.claimed_name}" if item.claimed_name else ""
     return f"This item was closed{who} already." if item.status == "done" else "This item was cancelled."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 
 from nurseline.carrier import twiml
+from nurseline.carrier.gateway import CALLBACK_OVERRIDES
 from nurseline.messaging.reports import Report, apply_report
 from nurseline.parts import current_parts
 from nurseline.webhooks.calls import answer_call, end_call
@@ -23,7 +24,8 @@ def sms() -> str:
     parts = current_parts()
     replies = receive_text(parts, read_text(request.form))
     callback = f"{parts.settings.public_base_url}/status?ref="
-    return twiml.messages([twiml.Reply(reply.body, f"{callback}{reply.id}") for reply in replies])
+    told = [twiml.Reply(reply.body, f"{callback}{reply.id}{CALLBACK_OVERRIDES}") for reply in replies]
+    return twiml.messages(told)
 
 
 @blueprint.post("/voice")

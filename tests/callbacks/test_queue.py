@@ -11,7 +11,16 @@ import sqlalchemy as sa
 from nurseline.callbacks import service as callbacks
 from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackWords
 from nurseline.callbacks.promises import Reason, promised_at
-from nurseline.callbacks.service import LEASE, MOVES, NOTE_LONGEST, OUTCOMES, QueueError, Raised, Staff
+from nurseline.callbacks.service import (
+    LEASE,
+    MOVES,
+    NOTE_LONGEST,
+    OUTCOMES,
+    UNREACHED,
+    QueueError,
+    Raised,
+    Staff,
+)
 from nurseline.clock import SetClock
 from nurseline.parts import Parts
 from tests.support.line import NUMBER, OTHER_NUMBER, at_once, make_contact, minutes
@@ -344,7 +353,7 @@ def test_closing_and_running_out_at_once_end_in_one_of_the_two(parts: Parts, clo
 # Closing
 
 
-@pytest.mark.parametrize("outcome", sorted(OUTCOMES))
+@pytest.mark.parametrize("outcome", sorted(OUTCOMES.keys() - UNREACHED.keys()))
 def test_each_outcome_closes_the_item_with_its_note(parts: Parts, clock: SetClock, outcome: str) -> None:
     item = ask(parts).item_id
     claim(parts, item, ADA)
@@ -358,6 +367,20 @@ def test_each_outcome_closes_the_item_with_its_note(parts: Parts, clock: SetCloc
         assert last is not None
         assert (last.status, last.cause, last.actor) == ("done", outcome, ADA.id)
         assert last.note == "spoke for a minute \u00e9\U0001f642\x00"
+
+
+@pytest.mark.parametrize("outcome", sorted(UNREACHED))
+def test_who_was_not_reached_stays_in_the_queue_with_the_promise(
+    parts: Parts, clock: SetClock, outcome: str
+) -> None:
+    raised = ask(parts)
+    claim(parts, raised.item_id, ADA)
+    finish(parts, raised.item_id, ADA, outcome, "rang for long")
+    item = item_of(parts, raised.item_id)
+    assert (item.status, item.attempts, item.claimed_by) == ("waiting_retry", 1, None)
+    assert (item.promised_at, item.closed_at) == (raised.promised_at, None)
+    assert item.due_again_at is not None
+    claim(parts, raised.item_id, ADA)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import sqlalchemy as sa
 
 from nurseline.callbacks.models import CallbackEvent, CallbackItem
@@ -39,7 +40,13 @@ def test_of_many_who_claim_one_item_exactly_one_gets_it_and_the_others_are_told_
             assert f"{winners[0]} has this item." in browsers[name].get("/staff/queue").text
 
 
-def test_of_two_outcomes_recorded_at_once_one_is_kept_and_the_other_is_told(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [(("reached_resolved", "reached_declined"), "done"), (("no_answer", "left_voicemail"), "waiting_retry")],
+)
+def test_of_two_outcomes_recorded_at_once_one_is_kept_and_the_other_is_told(
+    desk: Desk, outcomes: tuple[str, str], status: str
+) -> None:
     item = desk.item()
     ada = desk.signed_in("Ada")
     ada.post(f"/staff/items/{item}/claim")
@@ -58,11 +65,11 @@ def test_of_two_outcomes_recorded_at_once_one_is_kept_and_the_other_is_told(desk
         return browser.post(f"/staff/items/{item}/outcome", form).status_code  # type: ignore[attr-defined]
 
     with ThreadPoolExecutor(2) as pool:
-        codes = list(pool.map(record, (ada, second_tab), ("no_answer", "left_voicemail")))
+        codes = list(pool.map(record, (ada, second_tab), outcomes))
     assert sorted(codes) == [302, 409]
     with desk.parts.db.begin() as session:
         done = session.scalars(
-            sa.select(CallbackEvent).where(CallbackEvent.subject_id == item, CallbackEvent.status == "done")
+            sa.select(CallbackEvent).where(CallbackEvent.subject_id == item, CallbackEvent.status == status)
         ).all()
         assert [event.cause for event in done] == [session.get_one(CallbackItem, item).outcome]
 

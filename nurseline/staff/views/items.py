@@ -12,12 +12,18 @@ from sqlalchemy.orm import Session
 from nurseline.callbacks import service
 from nurseline.callbacks.models import CallbackItem
 from nurseline.callbacks.service import QueueError
+from nurseline.consent import service as consent
+from nurseline.messaging.outbox import cancel_planned
 from nurseline.parts import current_parts
 from nurseline.phone import national
 from nurseline.staff import audit
 from nurseline.staff.access import Viewer, allow, blueprint, keeps_words, viewer
 from nurseline.staff.forms import OutcomeForm
 from nurseline.staff.queries.items import ItemPage, item_page
+
+NO_MORE_MESSAGES = frozenset(
+    {"wrong_number", "opted_out", "deceased"}
+)  # outcomes that end automated messages
 
 
 @blueprint.get("/items/<uuid:item_id>")
@@ -69,8 +75,9 @@ def outcome(item_id: uuid.UUID) -> ResponseReturnValue:
         return _show(item_id, form), 422
     try:
         with parts.db.begin() as session:
-            service.claim(session, item_id, viewer().staff, now=parts.clock.now())
-            service.finish(
+            _end_messages(session, item_id, form)
+            service.claim(session, item_id, viewer().staff, now=parts.clock.now(), resting=False)
+            closed = service.finish(
                 session,
                 item_id,
                 viewer().staff,
@@ -81,8 +88,21 @@ def outcome(item_id: uuid.UUID) -> ResponseReturnValue:
     except QueueError as error:
         flash(str(error), "warning")
         return _show(item_id, form), 409
-    flash(f"Recorded: {service.OUTCOMES[form.outcome.data]}.", "success")
+    stays = "" if closed else " The item stays in the queue for another attempt."
+    flash(f"Recorded: {service.OUTCOMES[form.outcome.data]}.{stays}", "success")
     return redirect(url_for("staff.queue"))
+
+
+def _end_messages(session: Session, item_id: uuid.UUID, form: OutcomeForm) -> None:
+    """Write the opt-out that an outcome stands for; first, since everybody locks the ledger first."""
+    found = session.get(CallbackItem, item_id)
+    if form.outcome.data not in NO_MORE_MESSAGES or found is None or found.contact is None:
+        return
+    now, number_hash = current_parts().clock.now(), found.contact.number_hash
+    said = f"{service.OUTCOMES[form.outcome.data]}. {form.note.data or ''}".strip()
+    record = consent.Record(number_hash, now, "staff", said, actor=viewer().id)
+    consent.opt_out(session, record, carrier_blocked=False)
+    cancel_planned(session, number_hash, at=now, reason="opted out", actor=viewer().id)
 
 
 @blueprint.post("/items/<uuid:item_id>/number")
