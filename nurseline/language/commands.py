@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from nurseline.language.evaluate import judge, predictions, report
-from nurseline.language.examples_file import MalformedFile, read_examples
+from nurseline.language.examples_file import MalformedFileError, read_examples
 from nurseline.language.explain import nearest, sentence
 from nurseline.language.meaning import Meaning
 from nurseline.language.understand import understand
@@ -64,7 +64,11 @@ def spelled_out(text: str, meaning: Meaning, answer: str | None) -> str:
     lines += [f"evidence    {item.rule}: {item.words!r}" for item in meaning.evidence]
     if meaning.candidates:
         lines.append(f"offers      {', '.join(meaning.candidates)}")
-    for name, value in (("choice", meaning.choice), ("command", meaning.command), ("daypart", meaning.daypart)):
+    for name, value in (
+        ("choice", meaning.choice),
+        ("command", meaning.command),
+        ("daypart", meaning.daypart),
+    ):
         if value is not None:
             lines.append(f"{name:<12}{value}")
     lines += [f"like        {example.text!r} ({'|'.join(example.accept)})" for example in nearest(text)]
@@ -81,7 +85,7 @@ def evaluate(file: Path, as_json: bool, out: Path | None) -> None:
     """Measure understanding on FILE (tab-separated: text lang accept tier kind note)."""
     try:
         examples = read_examples(file)
-    except MalformedFile as error:
+    except MalformedFileError as error:
         raise click.ClickException(str(error)) from error
     judged = judge(examples, understand)
     if out is not None:
@@ -100,19 +104,23 @@ def as_table(result: dict[str, Any]) -> str:
         lines.append(f"{language}: {part['texts']} texts")
         for row in part["shares"]:
             low, high = row["interval"]
-            lines.append(
-                f"  {row['name']:<34} {row['count']:>5}/{row['of']:<5} {row['share']:>7.1%}  ({low:.1%} to {high:.1%})"
-            )
+            counts = f"{row['count']:>5}/{row['of']:<5}"
+            lines.append(f"  {row['name']:<34} {counts} {row['share']:>7.1%}  ({low:.1%} to {high:.1%})")
         lines.append("  by kind:")
-        for kind, counts in part["kinds"].items():
-            lines.append(f"    {kind:<14} " + "  ".join(f"{name} {count}" for name, count in counts.items()))
+        lines += [f"    {kind:<14} {_counted(counts)}" for kind, counts in part["kinds"].items()]
         lines.append(f"  misses: {len(part['misses'])}")
-        for miss in part["misses"]:
-            lines.append(
-                f"    {miss['what']}: {miss['text']!r} accepts {miss['accept']} ({miss['tier']}), "
-                f"got {miss['got_topic']} ({miss['got_tier']}, {miss['confidence']:.2f}) {'; '.join(miss['evidence'])}"
-            )
+        lines += [_missed(miss) for miss in part["misses"]]
     return "\n".join(lines) if lines else "no texts"
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return "  ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _missed(miss: dict[str, Any]) -> str:
+    wanted = f"accepts {miss['accept']} ({miss['tier']})"
+    got = f"got {miss['got_topic']} ({miss['got_tier']}, {miss['confidence']:.2f})"
+    return f"    {miss['what']}: {miss['text']!r} {wanted}, {got} {'; '.join(miss['evidence'])}"
 
 
 commands: tuple[click.Command, ...] = (explain_command(), evaluate)

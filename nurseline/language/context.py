@@ -13,16 +13,17 @@ from nurseline.language.patterns import Finder, Match
 Cause = Literal["negated", "past", "resolved", "general", "figure"]
 
 _GROUPS = (
-    "negation not_a_negation scope_end new_statement list_goes_on after_negation resolved not_resolved past present "
-    "general general_weak not_general general_anywhere condition_question own_now figure figure_bleeding figure_mention"
+    "negation now_true not_a_negation scope_end new_statement list_goes_on after_negation resolved "
+    "not_resolved past present general general_weak not_general general_anywhere condition_question "
+    "own_now figure figure_after figure_bleeding figure_mention"
 ).split()
 _REACH = 12  # half words a negation reaches
 _IF_REACH = 14  # half words from "what if" to the sign
 _OWN_AFTER = 6  # half words after "if ..." from which "I have ..." is a statement again
 # One of these before "fine", "good", "bien" makes it no good news: "can't breathe good", "no respiro bien".
 _SPOILERS = frozenset(
-    "no not nor ni sin without cant cannot isnt doesnt dont wont barely hardly hard trouble never unable difficult "
-    "arent wasnt aint casi apenas problem problems less".split()
+    "no not nor ni sin without cant cannot isnt doesnt dont wont barely hardly hard trouble never "
+    "unable difficult arent wasnt aint casi apenas problem problems less".split()
 )
 
 
@@ -71,35 +72,45 @@ class Context:
     def _is_figure(self, match: Match) -> bool:
         """A part of the match lies inside a figure of speech ("dying" in "dying to get in")."""
         figures = [*self._cue["figure"], *self._cue.get(f"figure_{match.rule.split('-')[0]}", ())]
+        end = Hit(match.last, match.last)
+        if any(
+            after.first > match.last and self._finder.gap(end, after) <= 8
+            for after in self._cue["figure_after"]
+        ):
+            return True
         return any(
-            figure.first <= part.last and part.first <= figure.last for figure in figures for part in match.parts
+            figure.first <= part.last and part.first <= figure.last
+            for figure in figures
+            for part in match.parts
         )
 
     # ------------------------------------------------------------------ negation
     def _negated(self, match: Match, signs: Sequence[Hit]) -> bool:
         if self._denied_after(match):
             return True
+        if any(hit.first > match.last for hit in self._cue["now_true"]):
+            return False
         inside = {index for part in match.parts for index in range(part.first, part.last + 1)}
         for cue in self._negations:
             if cue.first in inside or cue.first > match.last:
                 continue
             for part in match.parts:
-                if cue.last < part.first and self._reaches(cue, part, signs):
+                if cue.last < part.first and self._reaches(cue, part, match.last, signs):
                     return True
         return False
 
-    def _reaches(self, cue: Hit, part: Hit, signs: Sequence[Hit]) -> bool:
+    def _reaches(self, cue: Hit, part: Hit, last: int, signs: Sequence[Hit]) -> bool:
         words = self._words
         if words[part.first].sentence != words[cue.last].sentence or self._finder.gap(cue, part) > _REACH:
             return self._listed(cue, part)
         between = range(cue.last + 1, part.first)
         if any(end in between for end in self._ends):
             return False
-        if between and words[cue.last + 1].after_comma or (not between and words[part.first].after_comma):
+        if words[cue.last + 1].after_comma:
             return False
-        return self._same_list(cue, part, signs)
+        return self._same_list(cue, part, last, signs)
 
-    def _same_list(self, cue: Hit, part: Hit, signs: Sequence[Hit]) -> bool:
+    def _same_list(self, cue: Hit, part: Hit, last: int, signs: Sequence[Hit]) -> bool:
         """After a first negated sign only "or", "and", commas go on; "I", "my", "can't" begin anew."""
         earlier = [sign.last for sign in signs if cue.last < sign.first and sign.last < part.first]
         if not earlier:
@@ -109,7 +120,15 @@ class Context:
             return False
         joined = any(start < index < part.first for index in self._goes_on)
         commas = any(self._words[index].after_comma for index in range(start + 1, part.first + 1))
-        return joined or commas
+        return joined or (commas and self._item_ends(last))
+
+    def _item_ends(self, last: int) -> bool:
+        """Whether a comma, "or" or the end follows: "no fever, chest pain" goes on, "chest pain since 3" not."""
+        if last + 1 >= len(self._words):
+            return True
+        following = self._words[last + 1]
+        ends = following.sentence != self._words[last].sentence or following.after_comma
+        return ends or last + 1 in self._goes_on or last + 1 in self._ends
 
     def _listed(self, cue: Hit, part: Hit) -> bool:
         """A long list under one negation: "no fever, chills, redness, swelling, drainage or chest pain"."""
@@ -158,10 +177,14 @@ class Context:
         for hit in self._ifs:
             if hit.first >= match.first or self._words[hit.first].sentence != sentence:
                 continue
-            if self._finder.gap(hit, start) > _IF_REACH or any(hit.last < end < match.first for end in self._ends):
+            if self._finder.gap(hit, start) > _IF_REACH or any(
+                hit.last < end < match.first for end in self._ends
+            ):
                 continue
             stated = any(
-                hit.last < mine.first <= match.first and self._finder.gap(hit, mine) >= _OWN_AFTER for mine in own
+                hit.last < mine.first <= match.first and self._finder.gap(hit, mine) >= _OWN_AFTER
+                for mine in own
+                if self._words[mine.first].plain not in ("my", "its")
             )
             if not stated:
                 return True
@@ -178,7 +201,7 @@ class Context:
         return any(self._same_clause(hit, match) for hit in self._cue["general_anywhere"])
 
     def _asks_about_condition(self, match: Match) -> bool:
-        """"I have seizures, is it safe": a condition someone lives with, when nothing says it is now."""
+        """ "I have seizures, is it safe": a condition someone lives with, when nothing says it is now."""
         if match.rule not in _CONDITIONS:
             return False
         return bool(self._cue["condition_question"]) and not self._cue["present"]
@@ -188,7 +211,9 @@ class Context:
             if any(abs(again.first - hit.last) <= 4 for again in self._cue["not_resolved"]):
                 continue
             inside = match.first <= hit.first <= match.last and not _starts_inside(hit, match.parts)
-            after = hit.first > match.last and not any(match.last < end < hit.first for end in self._ends if end != hit.first - 1)
+            after = hit.first > match.last and not any(
+                match.last < end < hit.first for end in self._ends if end != hit.first - 1
+            )
             close = after and self._finder.gap(Hit(match.last, match.last), hit) <= 12
             before = hit.last < match.first and self._finder.gap(hit, Hit(match.first, match.first)) <= 2
             if inside or close or before:
@@ -197,4 +222,17 @@ class Context:
 
 
 # Rules whose sign is also the name of a long-standing condition.
-_CONDITIONS = frozenset(("seizure", "fainting", "heart", "allergy", "stroke", "rash", "cannot-move", "sugar", "numbness", "infection"))
+_CONDITIONS = frozenset(
+    (
+        "seizure",
+        "fainting",
+        "heart",
+        "allergy",
+        "stroke",
+        "rash",
+        "cannot-move",
+        "sugar",
+        "numbness",
+        "infection",
+    )
+)

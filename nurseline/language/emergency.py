@@ -89,4 +89,6 @@ class EmergencyDetector:
 def rule_titles() -> dict[str, str]:
     """What each rule stands for, by its id."""
     titles = {name: str(rule["title"]) for name, rule in load_toml("emergency").items()}
-    return titles | {f"opt-out-{name}": str(rule["title"]) for name, rule in load_toml("optout")["rules"].items()}
+    return titles | {
+        f"opt-out-{name}": str(rule["title"]) for name, rule in load_toml("optout")["rules"].items()
+    }

@@ -87,12 +87,16 @@ def measures(judged: Sequence[Judged]) -> tuple[list[Share], list[Miss]]:
     """All shares of a set of examples, and every miss."""
     misses: list[Miss] = []
 
-    def share(name: str, items: Sequence[Judged], good: Callable[[Judged], bool], *, miss_when: bool) -> Share:
+    def share(
+        name: str, items: Sequence[Judged], good: Callable[[Judged], bool], *, miss_when: bool
+    ) -> Share:
         hits = [item for item in items if good(item)]
         misses.extend(Miss(name, item) for item in items if good(item) == miss_when)
         return Share(name, len(hits), len(items))
 
-    ordinary = [item for item in judged if item.example.kind == "ordinary" and item.example.tier in ("none", "review")]
+    ordinary = [
+        item for item in judged if item.example.kind == "ordinary" and item.example.tier in ("none", "review")
+    ]
     quiet = [item for item in judged if item.example.tier in ("none", "review")]
     optouts = [item for item in judged if "stop" in item.example.accept]
     others = [item for item in judged if "stop" not in item.example.accept]
@@ -100,18 +104,40 @@ def measures(judged: Sequence[Judged]) -> tuple[list[Share], list[Miss]]:
         share("emergency recognised", _tier(judged, "emergency"), _is_emergency, miss_when=False),
         share("urgent recognised", _tier(judged, "urgent"), _is_alarm, miss_when=False),
         share("ordinary with 911 words", ordinary, _is_emergency, miss_when=True),
-        share("ordinary as urgent", [i for i in ordinary if "urgent" not in i.example.accept], _is_urgent, miss_when=True),
-        share("decoys with 911 words", [i for i in quiet if i.example.kind in _FALSE_ALARM_KINDS], _is_emergency, miss_when=True),
+        share(
+            "ordinary as urgent",
+            [i for i in ordinary if "urgent" not in i.example.accept],
+            _is_urgent,
+            miss_when=True,
+        ),
+        share(
+            "decoys with 911 words",
+            [i for i in quiet if i.example.kind in _FALSE_ALARM_KINDS],
+            _is_emergency,
+            miss_when=True,
+        ),
         share("opt-outs honoured", optouts, _is_optout, miss_when=False),
-        share("opt-out decoys opted out", [i for i in others if i.example.kind == "optout_decoy"], _is_optout, miss_when=True),
-        share("others opted out", [i for i in others if i.example.kind != "optout_decoy"], _is_optout, miss_when=True),
+        share(
+            "opt-out decoys opted out",
+            [i for i in others if i.example.kind == "optout_decoy"],
+            _is_optout,
+            miss_when=True,
+        ),
+        share(
+            "others opted out",
+            [i for i in others if i.example.kind != "optout_decoy"],
+            _is_optout,
+            miss_when=True,
+        ),
         share("ordinary: right topic", ordinary, right_topic, miss_when=False),
         share("ordinary: wrong topic as if sure", ordinary, _wrong_as_if_sure, miss_when=True),
     ]
     named = [i for i in judged if _is_optout(i)]
     shares.append(Share("opt-out precision", sum("stop" in i.example.accept for i in named), len(named)))
     for name in ("answered", "offered", "staff", "silent", "emergency"):
-        shares.append(Share(f"ordinary: {name}", sum(item.action == name for item in ordinary), len(ordinary)))
+        shares.append(
+            Share(f"ordinary: {name}", sum(item.action == name for item in ordinary), len(ordinary))
+        )
     return shares, misses
 
 

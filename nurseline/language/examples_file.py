@@ -10,7 +10,7 @@ HEADER = ("text", "lang", "accept", "tier", "kind", "note")
 EXAMPLES = Path(__file__).parent / "examples"
 
 
-class MalformedFile(ValueError):
+class MalformedFileError(ValueError):
     """A file of examples cannot be read; the message names the line."""
 
 
@@ -27,36 +27,36 @@ class Example:
 
 
 def read_examples(path: Path) -> list[Example]:
-    """All examples of a file, in order; MalformedFile names the first line that is wrong."""
+    """All examples of a file, in order; MalformedFileError names the first line that is wrong."""
     try:
         content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise MalformedFile(f"{path}: {error}") from error
+        raise MalformedFileError(f"{path}: {error}") from error
     lines = content.split("\n")
     if tuple(lines[0].rstrip("\r").split("\t")) != HEADER:
-        raise MalformedFile(f"{path}: line 1: the header must be {' '.join(HEADER)}, separated by tabs")
+        raise MalformedFileError(f"{path}: line 1: the header must be {' '.join(HEADER)}, separated by tabs")
     return list(_rows(path, lines))
 
 
 def _rows(path: Path, lines: list[str]) -> Iterator[Example]:
-    for number, line in enumerate(lines[1:], start=2):
-        line = line.rstrip("\r")
+    for number, ended in enumerate(lines[1:], start=2):
+        line = ended.rstrip("\r")
         if not line.strip():
             continue
         fields = line.split("\t")
         if len(fields) == len(HEADER) - 1:
             fields.append("")
         if len(fields) != len(HEADER):
-            raise MalformedFile(f"{path}: line {number}: {len(fields)} columns, expected {len(HEADER)}")
+            raise MalformedFileError(f"{path}: line {number}: {len(fields)} columns, expected {len(HEADER)}")
         text, lang, accept, tier, kind, note = fields
         topics = tuple(part.strip() for part in accept.split("|") if part.strip())
         if lang not in ("en", "es"):
-            raise MalformedFile(f"{path}: line {number}: unknown language {lang!r}")
+            raise MalformedFileError(f"{path}: line {number}: unknown language {lang!r}")
         if tier not in TIERS:
-            raise MalformedFile(f"{path}: line {number}: unknown tier {tier!r}")
+            raise MalformedFileError(f"{path}: line {number}: unknown tier {tier!r}")
         wrong = [topic for topic in topics if topic not in TOPICS]
         if wrong or not topics:
-            raise MalformedFile(f"{path}: line {number}: unknown topic {', '.join(wrong) or '(none)'}")
+            raise MalformedFileError(f"{path}: line {number}: unknown topic {', '.join(wrong) or '(none)'}")
         if not kind.strip():
-            raise MalformedFile(f"{path}: line {number}: no kind")
+            raise MalformedFileError(f"{path}: line {number}: no kind")
         yield Example(text, lang, topics, tier, kind.strip(), note)

@@ -82,6 +82,10 @@ def nearest(text: str, count: int = 2) -> list[Example]:
     """The examples of the build files most like a text; none when nothing is alike."""
     rows = _build_examples()
     found = extract(
-        text.lower()[:300], [row.text.lower() for row in rows], scorer=token_set_ratio, limit=count, score_cutoff=_LEAST_ALIKE
+        text.lower()[:300],
+        [row.text.lower() for row in rows],
+        scorer=token_set_ratio,
+        limit=count,
+        score_cutoff=_LEAST_ALIKE,
     )
     return [rows[index] for _, _, index in found]

@@ -1,6 +1,7 @@
 """What the topic model sees of a text: its words, pairs of words, pieces of long words, and word groups."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from nurseline.language.lexicon import LIGHT, Hits
 from nurseline.language.normalise import Word
@@ -17,20 +18,28 @@ def features(
     plain = ["#" if word.plain[0].isdigit() else corrected(word.plain) for word in words[:_MOST_WORDS]]
     found = [f"w:{word}" for word in plain]
     content = [word for word in plain if word not in LIGHT]
-    found += [f"p:{first} {second}" for first, second in zip(plain, plain[1:], strict=False)]
-    found += [f"p:{first} {second}" for first, second in zip(content, content[1:], strict=False)]
+    found += [f"p:{first} {second}" for first, second in pairwise(plain)]
+    found += [f"p:{first} {second}" for first, second in pairwise(content)]
     for word in content:
         if len(word) > _PIECE:
             padded = f"{word}_"
             found += [f"c:{padded[at : at + _PIECE]}" for at in range(len(padded) - _PIECE + 1)]
-    groups = [group.removeprefix("topics.") for group in hits if group[0] not in "=@" and not group.startswith("optout.")]
+    groups = [
+        group.removeprefix("topics.")
+        for group in hits
+        if group[0] not in "=@" and not group.startswith("optout.")
+    ]
     found += [f"g:{group}" for group in groups]
     questions = [group for group in groups if group in _COMBINED]
     found += [f"x:{one}+{two}" for one in questions for two in groups if one != two]
     finder = Finder(words, hits)
     for sign in signs:
         lines = finder.lines(sign)
-        found += [sign.id] * bool(lines) + [f"{sign.id}.{line}" for line in lines] + [f"{sign.id}+"] * (len(lines) > 1)
+        found += (
+            [sign.id] * bool(lines)
+            + [f"{sign.id}.{line}" for line in lines]
+            + [f"{sign.id}+"] * (len(lines) > 1)
+        )
     if plain:
         found += [f"first:{plain[0]}", f"length:{min(len(plain), 12) // 3}"]
     if asks:
@@ -39,4 +48,6 @@ def features(
 
 
 # Groups whose company says more than they do alone ("can I" + a medicine, "how long" + "last").
-_COMBINED = frozenset("may_i how_long how_often when what_is treat_word right_for_me after_word book money the_thing".split())
+_COMBINED = frozenset(
+    "may_i how_long how_often when what_is treat_word right_for_me after_word book money the_thing".split()
+)

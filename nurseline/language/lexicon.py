@@ -20,13 +20,13 @@ RULES = Path(__file__).parent / "rules"
 # Words that may stand inside a phrase without being written in it: they cost no distance (fillers) or half
 # a word (little words).
 FILLERS = frozenset(
-    "really so very just like kinda kind sorta sort um uh totally literally actually pretty super quite even also "
-    "right fucking damn freaking lil little bit muy bien pues ya tan honestly basically seriously maybe slightly "
-    "completely probably suddenly somewhat constantly always already".split()
+    "really so very just like kinda kind sorta sort um uh totally literally actually pretty super quite "
+    "even also right fucking damn freaking lil little bit muy bien pues ya tan honestly basically "
+    "seriously maybe slightly completely probably suddenly somewhat constantly always already".split()
 )
 LIGHT = frozenset(
-    "a an my his her your our their the this that these those of el la los las mi mis su sus un una unos unas tu tus "
-    "al del de lo".split()
+    "a an my his her your our their the this that these those of el la los las mi mis su sus un una "
+    "unos unas tu tus al del de lo".split()
 )
 _SKIPPABLE = FILLERS | LIGHT | frozenset("is are was has have been be esta estan".split())
 _MOST_SKIPS = 3
@@ -68,7 +68,7 @@ def _variants(phrase: str) -> Iterator[list[str]]:
         options = token.split("|")
         if len(choices) * len(options) > _VARIANTS:
             raise ValueError(f"too many alternatives in {phrase!r}")
-        choices = [done + [option] for done in choices for option in options]
+        choices = [[*done, option] for done in choices for option in options]
     return iter(choices)
 
 
@@ -168,5 +168,3 @@ class Lexicon:
                 waiting.append((node, index + 1, skipped + 1))
         for group, last in sorted(found, key=lambda item: item[1]):
             hits.setdefault(group, []).append(Hit(first, last))
-
-

@@ -24,7 +24,9 @@ class Guess:
 class LinearModel:
     """Softmax over sums of feature weights, divided by the root of the number of known features."""
 
-    def __init__(self, labels: Sequence[str], weights: Mapping[str, Mapping[int, float]], warmth: float) -> None:
+    def __init__(
+        self, labels: Sequence[str], weights: Mapping[str, Mapping[int, float]], warmth: float
+    ) -> None:
         self.labels = tuple(labels)
         self._weights = weights
         self._warmth = warmth
@@ -69,7 +71,7 @@ def softmax(scores: Sequence[float]) -> list[float]:
 
 
 def load_model(path: Path = MODEL_FILE) -> LinearModel:
-    """The model as trained. The file holds labels, feature names, and per feature "label:weight*100" pairs."""
+    """A trained model. The file holds labels and, per feature, pairs of label number and weight * 100."""
     content = json.loads(path.read_text(encoding="utf-8"))
     weights = {
         name: {int(pairs[at]): pairs[at + 1] / 100 for at in range(0, len(pairs), 2)}
@@ -78,11 +80,18 @@ def load_model(path: Path = MODEL_FILE) -> LinearModel:
     return LinearModel(content["labels"], weights, content["warmth"])
 
 
-def save_model(path: Path, labels: Sequence[str], weights: Mapping[str, Sequence[float]], warmth: float) -> int:
+def save_model(
+    path: Path, labels: Sequence[str], weights: Mapping[str, Sequence[float]], warmth: float
+) -> int:
     """Write a model, dropping weights near zero; gives back the number of features kept."""
     kept: dict[str, list[int]] = {}
     for name in sorted(weights):
-        pairs = [value for index, weight in enumerate(weights[name]) if abs(weight) >= 0.03 for value in (index, round(weight * 100))]
+        pairs: list[int] = [
+            value
+            for index, weight in enumerate(weights[name])
+            if abs(weight) >= 0.03
+            for value in (index, round(weight * 100))
+        ]
         if pairs:
             kept[name] = pairs
     content = {"labels": list(labels), "warmth": round(warmth, 3), "weights": kept}

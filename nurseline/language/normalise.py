@@ -138,7 +138,22 @@ def read(text: str, shorthand: Mapping[str, str]) -> Reading:
 
 
 _SPLIT_CONTRACTIONS = frozenset(
-    ("can", "don", "won", "didn", "doesn", "isn", "couldn", "wasn", "haven", "aren", "hasn", "shouldn", "wouldn", "ain")
+    (
+        "can",
+        "don",
+        "won",
+        "didn",
+        "doesn",
+        "isn",
+        "couldn",
+        "wasn",
+        "haven",
+        "aren",
+        "hasn",
+        "shouldn",
+        "wouldn",
+        "ain",
+    )
 )
 
 
@@ -156,7 +171,9 @@ def _mended(words: list[Word]) -> tuple[Word, ...]:
             elif word.plain == "m" and before.plain == "i":
                 joined = "im"
         if joined and before is not None:
-            mended[-1] = Word(joined, before.place, before.start, word.end, before.sentence, before.after_comma)
+            mended[-1] = Word(
+                joined, before.place, before.start, word.end, before.sentence, before.after_comma
+            )
         else:
             mended.append(word)
     return tuple(mended)

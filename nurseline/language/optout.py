@@ -1,4 +1,4 @@
-"""The opt-out detector: any reasonable wording of "no more messages", and nothing else (rules/optout.toml)."""
+"""The opt-out detector: any reasonable wording of "no more messages", nothing else (rules/optout.toml)."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,13 @@ from nurseline.language.patterns import Finder, Match, compile_rule
 _BARE = frozenset("stop unsubscribe stopall optout alto basta".split())
 # A final "stop" after one of these belongs to a sentence ("when does it stop").
 _BEFORE_A_VERB = frozenset(
-    "to wont will cant dont doesnt didnt not never it that they pain ever and or can could should would does do did the "
-    "a bus full non hurting bleeding aching i you we he she this when wouldnt hasnt must might gonna wanna next first "
-    "hurt ache swelling itching dolor".split()
+    "to wont will cant dont doesnt didnt not never it that they pain ever and or can could should would "
+    "does do did the a bus full non hurting bleeding aching i you we he she this when wouldnt hasnt "
+    "must might gonna wanna next first hurt ache swelling itching dolor".split()
 )
-_AFTERTHOUGHT = frozenset("anymore again coming from me for good at all to my phone you guys mas nunca nada".split())
+_AFTERTHOUGHT = frozenset(
+    "anymore again coming from me for good at all to my phone you guys mas nunca nada".split()
+)
 # After a leading "stop": a new sentence of the patient, not the object of "stop".
 _NEW_SENTENCE = frozenset("i im ive we thank thanks please gracias por ya no u you yall god no".split())
 
@@ -35,7 +37,9 @@ class OptOutDetector:
             compile_rule(f"opt-out-{name}", _qualified(rule["match"]), rule.get("near", 6), lexicon, known)
             for name, rule in content["rules"].items()
         ]
-        self._at_end = frozenset(f"opt-out-{name}" for name, rule in content["rules"].items() if rule.get("at_end"))
+        self._at_end = frozenset(
+            f"opt-out-{name}" for name, rule in content["rules"].items() if rule.get("at_end")
+        )
 
     def check(self, reading: Reading, finder: Finder) -> Evidence | None:
         """The evidence that a text opts out, or None."""
@@ -84,12 +88,16 @@ class OptOutDetector:
         )
 
     def _bare_stop(self, words: Sequence[Word], finder: Finder) -> int | None:
-        """ "stop" as a sentence of its own: at the start ("stop, I am better") or the end ("who is this stop")."""
-        if len(words) > 25 or finder.hits("optout.not_ours") and not _own_clause(words):
+        """A "stop" that is its own sentence: first ("stop, I am better") or last ("who is this stop")."""
+        if len(words) > 25 or (finder.hits("optout.not_ours") and not _own_clause(words)):
             return None
         if words[0].plain in _BARE and len(words) > 1:
             following = words[1]
-            if following.sentence != words[0].sentence or following.after_comma or following.plain in _NEW_SENTENCE:
+            if (
+                following.sentence != words[0].sentence
+                or following.after_comma
+                or following.plain in _NEW_SENTENCE
+            ):
                 return 0
         last = len(words) - 1
         if words[last].plain in _BARE and last > 0:
@@ -102,7 +110,9 @@ class OptOutDetector:
 
 def _own_clause(words: Sequence[Word]) -> bool:
     first, last = words[0], words[-1]
-    opens = first.plain in _BARE and (words[1].sentence != first.sentence or words[1].after_comma or words[1].plain == "i")
+    opens = first.plain in _BARE and (
+        words[1].sentence != first.sentence or words[1].after_comma or words[1].plain == "i"
+    )
     closes = last.plain in _BARE and (words[-2].sentence != last.sentence or last.after_comma)
     return opens or closes
 

@@ -67,7 +67,9 @@ class Rule:
     near: int
 
 
-def compile_rule(rule: str, lines: Iterable[str], near: int, lexicon: Lexicon, groups: frozenset[str]) -> Rule:
+def compile_rule(
+    rule: str, lines: Iterable[str], near: int, lexicon: Lexicon, groups: frozenset[str]
+) -> Rule:
     """Compile a rule; words written out in it become unnamed groups of the lexicon."""
     return Rule(rule, tuple(_compile_line(line, lexicon, groups) for line in lines), near * _WORD)
 
@@ -150,12 +152,18 @@ class Finder:
             if line.any_order:
                 matches += self._any_order(rule, parts)
             else:
-                matches += [Match(rule.id, tuple(chain)) for hit in parts[0] for chain in self._chains(line, parts, [hit])]
+                matches += [
+                    Match(rule.id, tuple(chain))
+                    for hit in parts[0]
+                    for chain in self._chains(line, parts, [hit])
+                ]
         return matches
 
     def lines(self, rule: Rule) -> list[int]:
         """Which lines of a rule hold somewhere in the text."""
-        return [index for index, line in enumerate(rule.lines) if self.find(Rule(rule.id, (line,), rule.near))]
+        return [
+            index for index, line in enumerate(rule.lines) if self.find(Rule(rule.id, (line,), rule.near))
+        ]
 
     def _chains(self, line: _Line, parts: list[Sequence[Hit]], done: list[Hit]) -> list[list[Hit]]:
         if len(done) == len(parts):
@@ -184,11 +192,12 @@ class Finder:
         index = bisect_left(others, hit.first, key=lambda other: other.first)
         partners: list[Hit] = []
         for other in others[index : index + 3 * _MOST_PARTNERS]:
-            if other.first > hit.last:
-                if self.gap(hit, other) > near or len(partners) >= _MOST_PARTNERS:
-                    break
+            if other.first > hit.last and self.gap(hit, other) > near:
+                break
+            if other.first > hit.last and len(partners) < _MOST_PARTNERS:
                 partners.append(other)
-        for other in reversed(others[max(0, index - 2 * _MOST_PARTNERS) : index]):
-            if other.last < hit.first and self.gap(other, hit) <= near:
-                partners.append(other)
+        earlier = others[max(0, index - 2 * _MOST_PARTNERS) : index]
+        partners += [
+            other for other in reversed(earlier) if other.last < hit.first and self.gap(other, hit) <= near
+        ]
         return partners

@@ -39,7 +39,12 @@ class Reader:
         self.optout = OptOutDetector(self.lexicon)
         known = frozenset(f"topics.{name}" for name in self.topics["groups"])
         self.strong: list[tuple[str, Rule]] = [
-            (topic, compile_rule(f"topic-{topic}", _qualified(rule["match"]), rule.get("near", 6), self.lexicon, known))
+            (
+                topic,
+                compile_rule(
+                    f"topic-{topic}", _qualified(rule["match"]), rule.get("near", 6), self.lexicon, known
+                ),
+            )
             for topic, rule in self.topics["strong"].items()
         ]
         self.signs: list[Rule] = [

@@ -37,9 +37,9 @@ class Speller:
     def _correct(self, word: str) -> str:
         if word in self._real or word in self._targets or not word.isalpha():
             return word
-        if not _SHORTEST - 1 <= len(word) <= _LONGEST:
+        if not _SHORTEST <= len(word) <= _LONGEST:
             return word
-        slips = slips_allowed(max(len(word), _SHORTEST))
+        slips = slips_allowed(len(word))
         near = extractOne(word, self._by_letter.get(word[0], ()), scorer=OSA.distance, score_cutoff=slips)
         if near is None or near[1] > slips_allowed(len(near[0])) or len(near[0]) < _SHORTEST:
             return word

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from nurseline.language.features import features
 from nurseline.language.emergency import Alarm
+from nurseline.language.features import features
 from nurseline.language.meaning import TOPICS, Evidence, Tier, Topic
 from nurseline.language.model import MODEL_FILE, TIER_MODEL_FILE, LinearModel, load_model
 from nurseline.language.normalise import Word
@@ -63,7 +63,9 @@ def model_alarm(using: Reader, look: Look) -> Alarm:
         tier = "urgent"
     if tier == "none":
         return Alarm("none", ())
-    words = ", ".join(dict.fromkeys(item.words for item in _evidence(look, _tier_model().reasons(seen, tier, 4))))
+    words = ", ".join(
+        dict.fromkeys(item.words for item in _evidence(look, _tier_model().reasons(seen, tier, 4)))
+    )
     return Alarm(tier, (Evidence("tier-model", words or look.reading.said(0, len(look.reading.words) - 1)),))
 
 
@@ -114,7 +116,9 @@ def _by_model(using: Reader, look: Look) -> Classified:
     best = ranked[0]
     enough = SURE_PERSON if best.label in _TO_A_PERSON else SURE_ANSWER
     reasons = _evidence(look, _model().reasons(seen, best.label))
-    candidates = tuple(as_topic(guess.label) for guess in ranked if guess.label not in _NEVER_OFFERED)[:_CANDIDATES]
+    candidates = tuple(as_topic(guess.label) for guess in ranked if guess.label not in _NEVER_OFFERED)[
+        :_CANDIDATES
+    ]
     if best.label in ("unknown", "stop") or best.probability < enough:
         return Classified("unknown", best.probability, reasons, candidates)
     return Classified(as_topic(best.label), best.probability, reasons)
@@ -139,7 +143,8 @@ def _evidence(look: Look, reasons: Sequence[str]) -> tuple[Evidence, ...]:
 
 
 def _sign_evidence(look: Look, name: str) -> list[Evidence]:
-    rule = next((sign for sign in reader().signs if sign.id == f"r:{name.split('.')[0].rstrip('+')}"), None)
+    sign_id = "r:" + name.partition(".")[0].rstrip("+")
+    rule = next((sign for sign in reader().signs if sign.id == sign_id), None)
     matches = look.finder.find(rule) if rule is not None else []
     return [Evidence(f"sign-{m.rule[2:]}", look.reading.said(m.first, m.last)) for m in matches[:1]]
 
@@ -166,7 +171,9 @@ def _segments(words: Sequence[Word]) -> list[Sequence[Word]]:
     segments: list[Sequence[Word]] = []
     start = 0
     for index, word in enumerate(words):
-        if index > start and (word.plain in _JOINTS or word.sentence != words[index - 1].sentence or word.after_comma):
+        if index > start and (
+            word.plain in _JOINTS or word.sentence != words[index - 1].sentence or word.after_comma
+        ):
             segments.append(words[start:index])
             start = index + 1 if word.plain in _JOINTS else index
     segments.append(words[start:])

@@ -36,8 +36,7 @@ class Lesson:
 
 def build_examples() -> list[Example]:
     """The examples to build on."""
-    rows = [row for path in sorted(EXAMPLES.glob("build-*.tsv")) for row in read_examples(path)]
-    return rows
+    return [row for path in sorted(EXAMPLES.glob("build-*.tsv")) for row in read_examples(path)]
 
 
 def lessons(rows: Sequence[Example], labels: Sequence[str], using: Reader) -> list[Lesson]:
@@ -47,7 +46,9 @@ def lessons(rows: Sequence[Example], labels: Sequence[str], using: Reader) -> li
         look = using.look(row.text, row.lang)
         if not look.reading.words:
             continue
-        seen = features(look.reading.words, look.hits, using.lexicon.corrected, look.reading.asks, using.signs)
+        seen = features(
+            look.reading.words, look.hits, using.lexicon.corrected, look.reading.asks, using.signs
+        )
         right = tuple(labels.index(label) for label in _accepted(row, labels))
         if right:
             made.append(Lesson(tuple(seen), right))
@@ -68,10 +69,8 @@ def train(rows: Sequence[Example], labels: Sequence[str], using: Reader) -> dict
     width = len(labels)
     weights = {name: [0.0] * width for name, count in counts.items() if count >= _LEAST_SEEN}
     squares = {name: [1e-3] * width for name in weights}
-    prepared = [
-        ([name for name in lesson.features if name in weights], lesson.labels) for lesson in learned
-    ]
-    shuffler = random.Random(_SEED)
+    prepared = [([name for name in lesson.features if name in weights], lesson.labels) for lesson in learned]
+    shuffler = random.Random(_SEED)  # noqa: S311 - an order of examples, no secret
     for turn in range(_ROUNDS):
         shuffler.shuffle(prepared)
         for names, right in prepared:
@@ -118,7 +117,8 @@ def main(warmth: float) -> None:
     rows = build_examples()
     for path, labels in ((MODEL_FILE, label_list(rows)), (TIER_MODEL_FILE, list(TIER_LABELS))):
         kept = save_model(path, labels, train(rows, labels, reader()), warmth)
-        click.echo(f"{path.name}: {len(rows)} examples, {len(labels)} labels, {kept} features, {path.stat().st_size} bytes")
+        size = path.stat().st_size
+        click.echo(f"{path.name}: {len(rows)} examples, {len(labels)} labels, {kept} features, {size} bytes")
 
 
 def as_model(weights: dict[str, list[float]], labels: Sequence[str], warmth: float) -> LinearModel:

@@ -49,7 +49,7 @@ def understand(
         joined = _joined_alarm(using, text, previous, language)
         if RANK[joined.tier] > RANK[alarm.tier]:
             alarm = joined
-    if alarm.tier == "emergency" or alarm.tier == "urgent":
+    if alarm.tier in ("emergency", "urgent"):
         second: Topic | None = "stop" if optout else None
         evidence = alarm.evidence + ((optout,) if optout else ())
         return Meaning(alarm.tier, alarm.tier, 0.95, evidence, second_topic=second, language=look.language)
@@ -115,7 +115,7 @@ def _short(look: Look) -> _Short:
     words = [word.plain for word in look.reading.words]
     choice = short.choice(words)
     command = None if choice is not None else short.command(words)
-    daypart = None if command is not None else short.daypart(words)
+    daypart = None if command is not None or choice is not None else short.daypart(words)
     return _Short(choice, command, daypart)
 
 
@@ -134,13 +134,21 @@ def _ordinary(using: Reader, look: Look, optout: Evidence | None, place: str | N
     second = two_topics(using, look, found) if found.topic != "language" else None
     topic = second[0] if second else found.topic
     return Meaning(
-        "none", topic, round(found.confidence, 3), found.evidence,
-        second_topic=second[1] if second else None, candidates=found.candidates, language=language,
+        "none",
+        topic,
+        round(found.confidence, 3),
+        found.evidence,
+        second_topic=second[1] if second else None,
+        candidates=found.candidates,
+        language=language,
     )
 
 
 def _brief_meaning(using: Reader, look: Look, brief: _Short, place: str | None) -> Meaning:
-    thanking = brief.command == "yes" and whole_message(using, [word.plain for word in look.reading.words]) == "thanks"
+    thanking = (
+        brief.command == "yes"
+        and whole_message(using, [word.plain for word in look.reading.words]) == "thanks"
+    )
     topic: Topic = "thanks" if thanking else "unknown"
     if brief.choice == 0:
         topic = "nurse"
@@ -150,8 +158,14 @@ def _brief_meaning(using: Reader, look: Look, brief: _Short, place: str | None) 
         topic = "schedule"
     said = look.reading.said(0, len(look.reading.words) - 1)
     return Meaning(
-        "none", topic, 0.95, (Evidence("short-reply", said),), choice=brief.choice, command=brief.command,
-        daypart=brief.daypart, language=look.language,
+        "none",
+        topic,
+        0.95,
+        (Evidence("short-reply", said),),
+        choice=brief.choice,
+        command=brief.command,
+        daypart=brief.daypart,
+        language=look.language,
     )
 
 
