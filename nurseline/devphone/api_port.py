@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from nurseline.devphone.server import Application, Server
 
+Later = Callable[[float, Callable[[], None]], None]
 _AGAIN = 0.05
 _LOG = logging.getLogger(__name__)
 
@@ -15,13 +16,8 @@ _LOG = logging.getLogger(__name__)
 class ApiPort:
     """Listens from `open` on. `leave` makes connections be refused for a while, as when a carrier is down."""
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        application: Application,
-        later: Callable[[float, Callable[[], None]], None],
-    ) -> None:
+    def __init__(self, host: str, port: int, application: Application, later: Later) -> None:
+        """`later` does something after so many seconds."""
         self._host = host
         self._application = application
         self._later = later

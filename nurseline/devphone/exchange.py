@@ -19,9 +19,9 @@ from nurseline.devphone.webhook import Webhooks
 class Exchange:
     """The parts and their life: `start` takes up what a restart interrupted, `stop` ends the threads."""
 
-    def __init__(self, settings: Settings, faults: Faults | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.faults = faults or Faults(settings.faults)
+        self.faults = Faults(settings.faults)
         self.port = settings.port
         self.api_port: ApiPort | None = None
         self.ledger = Ledger(settings.database)

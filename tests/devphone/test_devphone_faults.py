@@ -226,7 +226,7 @@ def test_an_interface_that_is_away_refuses_connections_and_comes_back(start, lin
     phone = start(api_port=free_port)
     phone.client.api.base_url = f"http://127.0.0.1:{free_port}"
     assert phone.send("opens a connection").status == "queued"
-    phone.fails(unreachable={"p": 1, "seconds": 1})
+    phone.fails(unreachable={"p": 1, "seconds": 3})
     assert phone.send("answered", **callback(line)).status == "queued"
     requests.delete(f"{phone.url}/phone/api/faults", timeout=10)
 
