@@ -31,6 +31,7 @@ MOST_BODY = 9 * 1024 * 1024
 # would be in doubt without any fault having been wished for.
 IDLE_SECONDS = 900.0
 _BODILESS = frozenset({"204", "304"})
+_REST_SECONDS, _REST_READS = 1.0, 200
 _RESET = struct.pack("ii", 1, 0)
 _LOG = logging.getLogger(__name__)
 
@@ -135,11 +136,22 @@ class Connection(socketserver.StreamRequestHandler):
                     self._answer(self._environ(line))
                     self.server.ends(self.connection)
             except _Refused as refused:
-                self._kept = False
-                phrase = f"{refused.status.value} {refused.status.phrase}"
-                self.wfile.write(self._head(phrase, [("Content-Length", "0")]))
+                self._refuse(refused.status)
             except (ConnectionError, TimeoutError):
                 return
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        self._kept = False
+        try:
+            self.wfile.write(self._head(f"{status.value} {status.phrase}", [("Content-Length", "0")]))
+            # What was not read would turn the end into a reset, and the answer might be lost with it.
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(_REST_SECONDS)
+            for _ in range(_REST_READS):
+                if not self.connection.recv(MOST_LINE):
+                    return
+        except OSError:
+            return
 
     # --- reading ---
 
