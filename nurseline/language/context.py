@@ -3,6 +3,7 @@
 Each hit of a rule is judged by itself, so that a negated sign never hides another one.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Literal
 
@@ -20,6 +21,13 @@ _GROUPS = (
 _REACH = 12  # half words a negation reaches
 _IF_REACH = 14  # half words from "what if" to the sign
 _OWN_AFTER = 6  # half words after "if ..." from which "I have ..." is a statement again
+_FAR = 30  # words around a sign in which cues are looked for
+_LONGEST_CUE = 8  # words
+_LONGEST_LIST = 16  # words under one negation
+_PAST_REACH = 24  # half words
+_RESOLVED_REACH = 14  # half words
+_AFTER_A_LIST = frozenset("just only but solo pero".split())
+_QUESTION_VERBS = frozenset("is are es son".split())
 # One of these before "fine", "good", "bien" makes it no good news: "can't breathe good", "no respiro bien".
 _SPOILERS = frozenset(
     "no not nor ni sin without cant cannot isnt doesnt dont wont barely hardly hard trouble never "
@@ -41,25 +49,25 @@ def _starts_inside(hit: Hit, others: Sequence[Hit]) -> bool:
 
 
 class Context:
-    """The cues of one text, and the judgement of a match."""
+    """The cues of one text, and the judgement of a match. Only cues near a match are looked at."""
 
-    def __init__(self, finder: Finder) -> None:
+    def __init__(self, finder: Finder, signs: Sequence[Hit]) -> None:
         self._finder = finder
         self._words: Sequence[Word] = finder.words
+        self._signs = _Sorted(signs)
         cue = {name: finder.hits(f"@{name}") for name in _GROUPS}
-        self._cue = cue
-        self._negations = [hit for hit in cue["negation"] if not _starts_inside(hit, cue["not_a_negation"])]
-        self._ifs = [hit for hit in cue["general"] if not _starts_inside(hit, cue["not_general"])]
-        self._weak_ifs = [hit for hit in cue["general_weak"] if not _starts_inside(hit, cue["not_general"])]
-        self._ends = sorted({hit.first for hit in cue["scope_end"]})
-        self._new = sorted({hit.first for hit in cue["new_statement"]})
-        self._goes_on = {hit.first for hit in cue["list_goes_on"]}
+        misread = _Sorted(cue["not_a_negation"])
+        self._cue = {name: _Sorted(hits) for name, hits in cue.items()}
+        self._negations = _Sorted([hit for hit in cue["negation"] if not misread.covers(hit)])
+        no_if = self._cue["not_general"]
+        self._ifs = _Sorted([hit for hit in cue["general"] if not no_if.covers(hit)])
+        self._weak_ifs = _Sorted([hit for hit in cue["general_weak"] if not no_if.covers(hit)])
 
-    def cause(self, match: Match, signs: Sequence[Hit]) -> Cause | None:
-        """Why a match is no alarm now, or None. `signs` are all signs of the text, in order."""
+    def cause(self, match: Match) -> Cause | None:
+        """Why a match is no alarm now, or None."""
         if self._is_figure(match):
             return "figure"
-        if self._negated(match, signs):
+        if self._negated(match):
             return "negated"
         if self._is_past(match):
             return "past"
@@ -69,84 +77,96 @@ class Context:
             return "resolved"
         return None
 
+    def _has(self, group: str, first: int, last: int) -> bool:
+        """Whether a cue of the group begins from word `first` to word `last`."""
+        return self._cue[group].any_from(first, last)
+
+    def _gap_before(self, hit: Hit, match: Match) -> int:
+        return self._finder.gap(hit, Hit(match.first, match.first))
+
+    def _gap_after(self, match: Match, hit: Hit) -> int:
+        return self._finder.gap(Hit(match.last, match.last), hit)
+
     def _is_figure(self, match: Match) -> bool:
         """A part of the match lies inside a figure of speech ("dying" in "dying to get in")."""
-        figures = [*self._cue["figure"], *self._cue.get(f"figure_{match.rule.split('-')[0]}", ())]
-        end = Hit(match.last, match.last)
-        if any(
-            after.first > match.last and self._finder.gap(end, after) <= 8
-            for after in self._cue["figure_after"]
-        ):
+        after = self._cue["figure_after"].starting(match.last + 1, match.last + 8)
+        if any(self._gap_after(match, hit) <= 8 for hit in after):
             return True
+        own = self._cue.get(f"figure_{match.rule.split('-')[0]}")
+        figures = [self._cue["figure"], *([own] if own is not None else [])]
         return any(
             figure.first <= part.last and part.first <= figure.last
-            for figure in figures
+            for group in figures
             for part in match.parts
+            for figure in group.starting(part.first - _LONGEST_CUE, part.last)
         )
 
     # ------------------------------------------------------------------ negation
-    def _negated(self, match: Match, signs: Sequence[Hit]) -> bool:
+    def _negated(self, match: Match) -> bool:
         if self._denied_after(match):
             return True
-        if any(hit.first > match.last for hit in self._cue["now_true"]):
+        if self._has("now_true", match.last + 1, match.last + _FAR):
             return False
         inside = {index for part in match.parts for index in range(part.first, part.last + 1)}
-        for cue in self._negations:
-            if cue.first in inside or cue.first > match.last:
-                continue
-            for part in match.parts:
-                if cue.last < part.first and self._reaches(cue, part, match.last, signs):
-                    return True
-        return False
+        return any(
+            cue.first not in inside and cue.last < part.first and self._reaches(cue, part, match.last)
+            for part in match.parts
+            for cue in self._negations.starting(part.first - _LONGEST_LIST, part.first - 1)
+        )
 
-    def _reaches(self, cue: Hit, part: Hit, last: int, signs: Sequence[Hit]) -> bool:
+    def _reaches(self, cue: Hit, part: Hit, last: int) -> bool:
         words = self._words
         if words[part.first].sentence != words[cue.last].sentence or self._finder.gap(cue, part) > _REACH:
             return self._listed(cue, part)
-        between = range(cue.last + 1, part.first)
-        if any(end in between for end in self._ends):
+        if self._has("scope_end", cue.last + 1, part.first - 1) or words[cue.last + 1].after_comma:
             return False
-        if words[cue.last + 1].after_comma:
-            return False
-        return self._same_list(cue, part, last, signs)
+        return self._same_list(cue, part, last)
 
-    def _same_list(self, cue: Hit, part: Hit, last: int, signs: Sequence[Hit]) -> bool:
+    def _same_list(self, cue: Hit, part: Hit, last: int) -> bool:
         """After a first negated sign only "or", "and", commas go on; "I", "my", "can't" begin anew."""
-        earlier = [sign.last for sign in signs if cue.last < sign.first and sign.last < part.first]
+        signs = self._signs.starting(cue.last + 1, part.first - 1)
+        earlier = [sign.last for sign in signs if sign.last < part.first]
         if not earlier:
             return True
         start = min(earlier)
-        if any(start < new <= part.first for new in self._new):
+        if self._has("new_statement", start + 1, part.first):
             return False
-        joined = any(start < index < part.first for index in self._goes_on)
+        joined = self._has("list_goes_on", start + 1, part.first - 1)
         commas = any(self._words[index].after_comma for index in range(start + 1, part.first + 1))
         return joined or (commas and self._item_ends(last))
 
     def _item_ends(self, last: int) -> bool:
-        """Whether a comma, "or" or the end follows: "no fever, chest pain" goes on, "chest pain since 3" not."""
+        """Whether a comma, "or" or the end follows: "no fever, chest pain" yes, "chest pain since 3" no."""
         if last + 1 >= len(self._words):
             return True
         following = self._words[last + 1]
         ends = following.sentence != self._words[last].sentence or following.after_comma
-        return ends or last + 1 in self._goes_on or last + 1 in self._ends
+        return ends or following.plain in _AFTER_A_LIST or self._has("list_goes_on", last + 1, last + 1)
 
     def _listed(self, cue: Hit, part: Hit) -> bool:
         """A long list under one negation: "no fever, chills, redness, swelling, drainage or chest pain"."""
         words = self._words
-        if words[part.first].sentence != words[cue.last].sentence or part.first - cue.last > 16:
+        if words[part.first].sentence != words[cue.last].sentence or part.first - cue.last > _LONGEST_LIST:
             return False
-        between = range(cue.last + 1, part.first)
-        if any(index in self._ends or index in self._new for index in between) or part.first in self._new:
+        start, end = cue.last + 1, part.first - 1
+        if self._has("scope_end", start, end) or self._has("new_statement", start, part.first):
             return False
-        commas = sum(words[index].after_comma for index in between)
-        return commas >= 2 or (commas >= 1 and any(index in self._goes_on for index in between))
+        commas = sum(words[index].after_comma for index in range(start, part.first))
+        return commas >= 2 or (commas >= 1 and self._has("list_goes_on", start, end))
 
     def _denied_after(self, match: Match) -> bool:
-        for hit in self._cue["after_negation"]:
-            if 0 <= self._finder.gap(Hit(match.first, match.last), hit) <= 2 and hit.first > match.last:
-                near = self._words[max(0, match.first - 3) : hit.first]
-                if not any(word.plain in _SPOILERS for word in near):
-                    return self._words[hit.first].sentence == self._words[match.last].sentence
+        """ "Breathing is fine": good news right after the sign, with nothing before that spoils it."""
+        if match.first and self._words[match.first - 1].plain in _QUESTION_VERBS:
+            return False  # "is pus normal" asks, it does not deny
+        for hit in self._cue["after_negation"].starting(match.last + 1, match.last + 4):
+            near = self._words[max(0, match.first - 3) : hit.first]
+            same = self._words[hit.first].sentence == self._words[match.last].sentence
+            if (
+                same
+                and self._gap_after(match, hit) <= 2
+                and all(word.plain not in _SPOILERS for word in near)
+            ):
+                return True
         return False
 
     # ------------------------------------------------------------------ past, general, resolved
@@ -155,70 +175,89 @@ class Context:
         if self._words[hit.first].sentence != self._words[match.first].sentence:
             return False
         low, high = (hit.last, match.first) if hit.last < match.first else (match.last, hit.first)
-        return not any(low < end < high for end in self._ends)
+        return not self._has("scope_end", low + 1, high - 1)
 
-    def _is_past(self, match: Match) -> bool:
-        pasts = [hit for hit in self._cue["past"] if self._same_clause(hit, match)]
-        if not pasts:
-            return False
-        nearest = min(self._distance(hit, match) for hit in pasts)
-        now = [self._distance(hit, match) for hit in self._cue["present"] if self._same_clause(hit, match)]
-        return nearest <= 24 and not any(distance < nearest for distance in now)
+    def _around(self, group: str, match: Match) -> list[Hit]:
+        hits = self._cue[group].starting(match.first - _FAR, match.last + _FAR)
+        return [hit for hit in hits if self._same_clause(hit, match)]
 
     def _distance(self, hit: Hit, match: Match) -> int:
         if hit.last < match.first:
-            return self._finder.gap(hit, Hit(match.first, match.first))
-        return max(0, self._finder.gap(Hit(match.last, match.last), hit))
+            return self._gap_before(hit, match)
+        return max(0, self._gap_after(match, hit))
+
+    def _is_past(self, match: Match) -> bool:
+        pasts = self._around("past", match)
+        if not pasts:
+            return False
+        nearest = min(self._distance(hit, match) for hit in pasts)
+        return nearest <= _PAST_REACH and not any(
+            self._distance(hit, match) < nearest for hit in self._around("present", match)
+        )
 
     def _is_general(self, match: Match) -> bool:
-        start = Hit(match.first, match.first)
-        sentence = self._words[match.first].sentence
-        own = self._cue["own_now"]
-        for hit in self._ifs:
-            if hit.first >= match.first or self._words[hit.first].sentence != sentence:
-                continue
-            if self._finder.gap(hit, start) > _IF_REACH or any(
-                hit.last < end < match.first for end in self._ends
-            ):
-                continue
-            stated = any(
-                hit.last < mine.first <= match.first and self._finder.gap(hit, mine) >= _OWN_AFTER
-                for mine in own
-                if self._words[mine.first].plain not in ("my", "its")
-            )
-            if not stated:
+        if any(self._asks_if(hit, match) for hit in self._ifs.starting(match.first - _FAR, match.first - 1)):
+            return True
+        for hit in self._weak_ifs.starting(match.first - _FAR, match.first - 1):
+            near = self._same_clause(hit, match) and self._gap_before(hit, match) <= _IF_REACH
+            if near and not self._has("own_now", hit.last + 1, match.first):
                 return True
-        for hit in self._weak_ifs:
-            if hit.first >= match.first or not self._same_clause(hit, match):
-                continue
-            if self._finder.gap(hit, start) <= _IF_REACH and not any(
-                hit.last < mine.first <= match.first for mine in own
-            ):
-                return True
-        mine_before = any(mine.first <= match.first and self._same_clause(mine, match) for mine in own)
-        if mine_before:
+        if any(mine.first <= match.first for mine in self._around("own_now", match)):
             return self._asks_about_condition(match)
-        return any(self._same_clause(hit, match) for hit in self._cue["general_anywhere"])
+        return bool(self._around("general_anywhere", match))
+
+    def _asks_if(self, hit: Hit, match: Match) -> bool:
+        """ "What if", "can it": in general, unless a statement of one's own follows before the sign."""
+        words = self._words
+        if words[hit.first].sentence != words[match.first].sentence:
+            return False
+        if self._gap_before(hit, match) > _IF_REACH or self._has("scope_end", hit.last + 1, match.first - 1):
+            return False
+        own = self._cue["own_now"].starting(hit.last + 1, match.first)
+        return not any(
+            words[mine.first].after_comma
+            or (self._finder.gap(hit, mine) >= _OWN_AFTER and words[mine.first].plain not in ("my", "its"))
+            for mine in own
+        )
 
     def _asks_about_condition(self, match: Match) -> bool:
         """ "I have seizures, is it safe": a condition someone lives with, when nothing says it is now."""
         if match.rule not in _CONDITIONS:
             return False
-        return bool(self._cue["condition_question"]) and not self._cue["present"]
+        return bool(self._cue["condition_question"].hits) and not self._cue["present"].hits
 
     def _is_resolved(self, match: Match) -> bool:
-        for hit in self._cue["resolved"]:
-            if any(abs(again.first - hit.last) <= 4 for again in self._cue["not_resolved"]):
+        for hit in self._cue["resolved"].starting(match.first - _LONGEST_CUE, match.last + _FAR):
+            if self._has("not_resolved", hit.last - 4, hit.last + 4):
                 continue
             inside = match.first <= hit.first <= match.last and not _starts_inside(hit, match.parts)
-            after = hit.first > match.last and not any(
-                match.last < end < hit.first for end in self._ends if end != hit.first - 1
-            )
-            close = after and self._finder.gap(Hit(match.last, match.last), hit) <= 12
-            before = hit.last < match.first and self._finder.gap(hit, Hit(match.first, match.first)) <= 2
+            after = hit.first > match.last and not self._has("scope_end", match.last + 1, hit.first - 4)
+            close = after and self._gap_after(match, hit) <= _RESOLVED_REACH
+            before = hit.last < match.first and self._gap_before(hit, match) <= 2
             if inside or close or before:
                 return True
         return False
+
+
+class _Sorted:
+    """Hits in order, to be asked for by where they begin."""
+
+    def __init__(self, hits: Sequence[Hit]) -> None:
+        self.hits = hits
+        self._firsts = [hit.first for hit in hits]
+
+    def starting(self, first: int, last: int) -> Sequence[Hit]:
+        """The hits that begin from word `first` to word `last`."""
+        return self.hits[bisect_left(self._firsts, first) : bisect_right(self._firsts, last)]
+
+    def any_from(self, first: int, last: int) -> bool:
+        """Whether one begins from word `first` to word `last`."""
+        index = bisect_left(self._firsts, first)
+        return index < len(self._firsts) and self._firsts[index] <= last
+
+    def covers(self, hit: Hit) -> bool:
+        """Whether the hit begins inside one of these."""
+        return _starts_inside(hit, self.starting(hit.first - _LONGEST_CUE, hit.first))
 
 
 # Rules whose sign is also the name of a long-standing condition.

@@ -53,13 +53,15 @@ class EmergencyDetector:
         ]
         if not found:
             return Alarm("none", ())
-        context = Context(finder)
-        signs = sorted({Hit(match.first, match.last) for _, match in found}, key=lambda sign: sign.first)
+        signs = sorted(
+            {Hit(match.first, match.last) for _, match in found}, key=lambda sign: (sign.first, sign.last)
+        )
+        context = Context(finder, signs)
         best: Tier = "none"
         evidence: dict[tuple[Tier, str], Evidence] = {}
         lowered = False
         for tiered, match in found:
-            cause = context.cause(match, signs)
+            cause = context.cause(match)
             tier = tiered.tier if cause is None else self._lower(tiered, cause)
             lowered = lowered or cause is not None
             if RANK[tier] > RANK[best]:

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from nurseline.language.examples_file import Example
 from nurseline.language.meaning import Meaning
@@ -134,10 +134,10 @@ def measures(judged: Sequence[Judged]) -> tuple[list[Share], list[Miss]]:
     ]
     named = [i for i in judged if _is_optout(i)]
     shares.append(Share("opt-out precision", sum("stop" in i.example.accept for i in named), len(named)))
-    for name in ("answered", "offered", "staff", "silent", "emergency"):
-        shares.append(
-            Share(f"ordinary: {name}", sum(item.action == name for item in ordinary), len(ordinary))
-        )
+    shares += [
+        Share(f"ordinary: {name}", sum(item.action == name for item in ordinary), len(ordinary))
+        for name in get_args(Action)
+    ]
     return shares, misses
 
 

@@ -48,17 +48,20 @@ def choice(words: Sequence[str]) -> int | None:
     for word in words:
         if word.isascii() and word.isdigit() and len(word) <= 2:
             found.append(int(word))
-        elif word in tables.numbers and (
-            len(words) == 1 or word not in tables.alone_only or "option" in words
-        ):
+        elif word in tables.numbers and (word not in tables.alone_only or _names_an_option(words)):
             found.append(tables.numbers[word])
         elif word not in tables.around_a_number:
             return None
-    if len(found) == 2 and words[-1] == "one":
+    if len(found) == 2 and words[-1] in ("one", "uno", "una"):
         return found[0]  # "the second one"
     if not found and words and words[-1] in tables.numbers:
         return tables.numbers[words[-1]]
     return found[0] if len(set(found)) == 1 else None
+
+
+def _names_an_option(words: Sequence[str]) -> bool:
+    """Whether a doubtful number word ("to", "second") is surely a number here: alone, or "the second one"."""
+    return len(words) == 1 or "option" in words or (words[0] in ("the", "la", "el") and len(words) <= 3)
 
 
 def command(words: Sequence[str]) -> Command | None:

@@ -17,8 +17,8 @@ SURE_ANSWER = 0.5
 SURE_PERSON = 0.36
 SURE_SEGMENT = 0.6
 # How sure the tier model must be to raise what no rule raised.
-SURE_EMERGENCY = 0.75
-SURE_ALARM = 0.62
+SURE_EMERGENCY = 0.82
+SURE_ALARM = 0.74
 _TO_A_PERSON: frozenset[str] = frozenset(("clinical", "nurse", "admin", "schedule"))
 _CANDIDATES = 2
 _NEVER_OFFERED = frozenset(("unknown", "stop", "start", "thanks", "wrong_number", "help", "language", "menu"))
@@ -51,7 +51,7 @@ def _tier_model() -> LinearModel:
 
 
 def model_alarm(using: Reader, look: Look) -> Alarm:
-    """The net under the rules: an alarm for a text no rule knows but that reads like the red-flag examples."""
+    """The net under the rules: an alarm for a text no rule knows that reads like the red-flag examples."""
     if not look.reading.words:
         return Alarm("none", ())
     seen = _features(using, look)

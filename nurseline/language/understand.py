@@ -16,6 +16,7 @@ from nurseline.language.topics import classify, model_alarm, two_topics, whole_m
 
 _THUMBS = frozenset("👍👌🙏😊🙂❤♥💕😀😃😁👏✅💯🤗😘💙💜🤝✔👋")
 _PLEADING = frozenset("🆘🚨🚑")
+_FRAGMENT = 3  # words that may be the rest of a sentence begun in the text before
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,8 @@ def understand(
     optout = using.optout.check(look.reading, look.finder)
     if alarm.tier == "none" and not alarm.lowered and optout is None and not _short(look).said:
         alarm = _net(using, look)
-    if RANK[alarm.tier] < RANK["urgent"]:
-        joined = _joined_alarm(using, text, previous, language)
-        if RANK[joined.tier] > RANK[alarm.tier]:
-            alarm = joined
+    if RANK[alarm.tier] < RANK["emergency"]:
+        alarm = _joined_alarm(using, text, previous, alarm, language)
     if alarm.tier in ("emergency", "urgent"):
         second: Topic | None = "stop" if optout else None
         evidence = alarm.evidence + ((optout,) if optout else ())
@@ -86,29 +85,36 @@ def _pleading(look: Look, alarm: Alarm) -> Alarm:
     return alarm
 
 
-def _joined_alarm(using: Reader, text: str, previous: str | None, language: str) -> Alarm:
-    """The alarm of a message split in two, unless the first half alone had raised it already."""
+def _joined_alarm(using: Reader, text: str, previous: str | None, alone: Alarm, language: str) -> Alarm:
+    """The alarm of a message split in two. When the first half had raised one by itself, the second half
+    raises it again only if it goes on with it: another sign, or nothing that is clear by itself."""
     if not previous or not previous.strip():
-        return Alarm("none", ())
+        return alone
     before = using.look(previous, language)
     earlier = using.emergency.check(before.reading, before.finder)
-    best = Alarm("none", ())
+    if RANK[earlier.tier] >= RANK["urgent"]:
+        if alone.tier == "none" and not _goes_on(using, text, language):
+            return alone
+        again = Alarm(earlier.tier, (Evidence("message-before", previous[:160]), *earlier.evidence))
+        return again if RANK[again.tier] > RANK[alone.tier] else alone
+    best = alone
     for whole in (f"{previous} {text}", f"{previous}{text}"):
         look = using.look(whole, language)
         alarm = using.emergency.check(look.reading, look.finder)
-        if RANK[alarm.tier] > max(RANK[earlier.tier], RANK[best.tier]):
+        if RANK[alarm.tier] > RANK[best.tier]:
             best = alarm
-    if best.tier == "none" and RANK[earlier.tier] >= RANK["urgent"] and _goes_on(using, text, language):
-        return Alarm(earlier.tier, (Evidence("message-before", previous[:160]), *earlier.evidence))
     return best
 
 
 def _goes_on(using: Reader, text: str, language: str) -> bool:
     """Whether a text after an alarm goes on with it: it is nothing that is clear by itself."""
     look = using.look(text, language)
-    if not look.reading.words or _short(look).said or using.optout.check(look.reading, look.finder):
+    words = [word.plain for word in look.reading.words]
+    if not words or _short(look).said or using.optout.check(look.reading, look.finder):
         return False
-    return classify(using, look).topic == "unknown"
+    if whole_message(using, words) is not None:
+        return False
+    return len(words) <= _FRAGMENT or classify(using, look).topic == "unknown"
 
 
 def _short(look: Look) -> _Short:

@@ -1,0 +1,82 @@
+"""Opt-outs in any reasonable wording, and what only looks like one."""
+
+import pytest
+
+from nurseline.language import understand
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "STOP",
+        "stop.",
+        "STOP. Thank you",
+        "stop please",
+        "S.T.O.P.",
+        "s t o p",
+        "stoppp",
+        "unsuscribe",
+        "please stop texting me",
+        "take me off ur list",
+        "lose my number",
+        "I revoke my consent to these messages",
+        "dont text me anymore",
+        "no more texts please",
+        "i no longer want to receive these",
+        "who is this stop texting me",
+        "how do i stop these messages",
+        "leave me alone",
+        "stop, my pain is gone",
+        "ya no me manden mensajes",
+        "no me escriban mas",
+        "denme de baja",
+        "quiten mi numero de su lista",
+        "dejen de mandarme textos",
+        "no quiero recibir mensajes",
+        "alto",
+        "stop mandando mensajes",
+        "no more mensajes",
+    ],
+)
+def test_any_reasonable_wording_opts_out(text: str) -> None:
+    meaning = understand(text)
+    assert (meaning.tier, meaning.topic) == ("none", "stop")
+    assert meaning.evidence[0].rule.startswith("opt-out")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the pain wont stop",
+        "should i stop my aspirin",
+        "cancel my appointment",
+        "can i stop by the office",
+        "please dont stop the reminders",
+        "when does it stop hurting",
+        "what happens if i reply stop",
+        "nobody called me",
+        "stop taking ibuprofen before?",
+        "take me off the schedule for monday",
+        "dont call me at work call my cell",
+        "el dolor no para",
+        "cancelar mi cita",
+        "no me han llamado",
+        "debo parar la aspirina",
+        "no me llamaron ayer",
+    ],
+)
+def test_what_only_looks_like_an_opt_out_is_none(text: str) -> None:
+    meaning = understand(text)
+    assert "stop" not in (meaning.topic, meaning.second_topic)
+
+
+@pytest.mark.parametrize("text", ["yes", "si", "ok", "yes please"])
+def test_a_bare_yes_is_never_an_opt_in(text: str) -> None:
+    assert understand(text).topic != "start"
+
+
+@pytest.mark.parametrize(
+    "text", ["START", "unstop", "sign me back up", "quiero recibir los mensajes otra vez"]
+)
+def test_asking_for_messages_again_opts_in(text: str) -> None:
+    assert understand(text).topic == "start"

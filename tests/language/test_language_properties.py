@@ -1,0 +1,94 @@
+"""No text crashes the reading, time grows with length only, writing style does not change the tier."""
+
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nurseline.language import keyed, understand
+from nurseline.language.examples_file import EXAMPLES, read_examples
+from nurseline.language.meaning import TIERS, TOPICS
+
+WORDS = (
+    "cant breathe no not never what if chest pain pain stop texting me fever, . ? and but heart attack no "
+    "puedo respirar the my how long does it last 10 101.5 aaaaa"
+).split()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=400), st.sampled_from(["en", "es"]), st.none() | st.text(max_size=60))
+def test_any_unicode_has_a_meaning(text: str, language: str, previous: str | None) -> None:
+    meaning = understand(text, language=language, previous=previous)
+    assert meaning.tier in TIERS
+    assert meaning.topic in TOPICS
+    assert 0.0 <= meaning.confidence <= 1.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), max_size=60), st.sampled_from(["", "es", "en", "de"]))
+def test_any_run_of_known_words_has_a_meaning(words: list[str], place: str) -> None:
+    understand(" ".join(words), place=place, previous=" ".join(words[:5]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(max_size=4))
+def test_any_key_has_a_meaning(digit: str) -> None:
+    assert keyed(digit).tier == "none"
+
+
+def _sample(step: int) -> list[str]:
+    rows = [row for path in sorted(Path(EXAMPLES).glob("measure-*.tsv")) for row in read_examples(path)]
+    return [row.text for row in rows][::step]
+
+
+@pytest.mark.parametrize("text", _sample(9))
+def test_capitals_accents_and_spaces_do_not_change_the_tier(text: str) -> None:
+    tier = understand(text).tier
+    accented = text.replace("a", "á").replace("e", "é").replace("i", "í").replace("o", "ó").replace("u", "ü")
+    for variant in (text.upper(), text.title(), f"  {text.replace(' ', '   ')}  ", accented):
+        assert understand(variant).tier == tier, variant
+
+
+def _seconds(text: str) -> float:
+    taken = []
+    for _ in range(3):
+        start = time.perf_counter()
+        understand(text)
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a", "no ", "no chest pain ", "cant ", "cant breathe ", "stop texting me ", "what if i ",
+        "my the a ", "breathe cant breathe hurts ", "? ", "aá", "1 ",
+        "pain but no pain and no pain or pain, ", "so really very just like ", "took all my pills ",
+        "I CAN'T ", "\n", "é", "xqzwv ", "s t o p ", "cant, ",
+        "numb weak numb weak ", "how long does it last and ", "😀",
+    ],
+)  # fmt: skip
+def test_time_grows_with_the_length_and_nothing_else(unit: str) -> None:
+    short = (unit * 1250)[:1250]
+    long = (unit * 5000)[:5000]
+    understand(short), understand(long)
+    assert _seconds(long) < 9 * _seconds(short) + 0.05
+    assert _seconds(long) < 1.5
+
+
+def test_the_median_message_takes_less_than_five_milliseconds() -> None:
+    texts = _sample(4)
+    understand(texts[0])
+    taken = []
+    for text in texts:
+        start = time.perf_counter()
+        understand(text)
+        taken.append(time.perf_counter() - start)
+    assert statistics.median(taken) < 0.005
+
+
+def test_a_very_long_text_keeps_its_end() -> None:
+    assert understand("blah " * 3000 + "i cant breathe").tier == "emergency"
