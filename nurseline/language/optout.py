@@ -7,6 +7,7 @@ from nurseline.language.meaning import Evidence
 from nurseline.language.normalise import Reading, Word
 from nurseline.language.patterns import Finder, Match, compile_rule
 
+_LONGEST_KEYWORD = 10  # words
 _BARE = frozenset("stop unsubscribe stopall optout alto basta".split())
 # A final "stop" after one of these belongs to a sentence ("when does it stop").
 _BEFORE_A_VERB = frozenset(
@@ -14,6 +15,7 @@ _BEFORE_A_VERB = frozenset(
     "does do did the a bus full non hurting bleeding aching i you we he she this when wouldnt hasnt "
     "must might gonna wanna next first hurt ache swelling itching dolor".split()
 )
+_ABOUT_US = ("messages", "contacting", "cease", "removing", "number", "off_list", "consent")
 _AFTERTHOUGHT = frozenset(
     "anymore again coming from me for good at all to my phone you guys mas nunca nada".split()
 )
@@ -59,19 +61,27 @@ class OptOutDetector:
         bare = self._bare_stop(reading.words, finder)
         return None if bare is None else Evidence("opt-out-bare", reading.said(bare, bare))
 
+    def confirms(self, finder: Finder) -> bool:
+        """Whether the model's guess of an opt-out may count: it is about us and nothing speaks against it."""
+        about_us = any(finder.hits(f"optout.{group}") for group in _ABOUT_US)
+        return about_us and not self.protected(finder) and not finder.hits("optout.not_ours")
+
     def protected(self, finder: Finder) -> bool:
         """Whether the text has words that make it surely no opt-out ("dont stop", "nobody called me")."""
         return bool(finder.hits("optout.not_optout"))
 
     def _is_keyword(self, words: Sequence[str]) -> bool:
-        if len(words) > 9:
+        if len(words) > _LONGEST_KEYWORD:
             return False
-        if " ".join(words) in self._keywords:
-            return True
-        kept = [word for word in words if word not in self._polite]
-        while kept and kept[-1] == kept[0] and len(kept) > 1 and kept[0] in _BARE:
-            kept = kept[1:]
-        return bool(kept) and " ".join(kept) in self._keywords
+        starts = [0]
+        while starts[-1] < len(words) and words[starts[-1]] in self._polite:
+            starts.append(starts[-1] + 1)
+        ends = [len(words)]
+        while ends[-1] > 0 and words[ends[-1] - 1] in self._polite:
+            ends.append(ends[-1] - 1)
+        return any(
+            " ".join(words[start:end]) in self._keywords for start in starts for end in ends if start < end
+        )
 
     def _ends_sentence(self, words: Sequence[Word], index: int) -> bool:
         """Whether nothing but politeness follows in the sentence."""

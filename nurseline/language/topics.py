@@ -7,7 +7,7 @@ from functools import cache
 from nurseline.language.emergency import Alarm
 from nurseline.language.features import features
 from nurseline.language.meaning import TOPICS, Evidence, Tier, Topic
-from nurseline.language.model import MODEL_FILE, TIER_MODEL_FILE, LinearModel, load_model
+from nurseline.language.model import MODEL_FILE, TIER_MODEL_FILE, Guess, LinearModel, load_model
 from nurseline.language.normalise import Word
 from nurseline.language.reader import Look, Reader, reader
 
@@ -19,6 +19,8 @@ SURE_SEGMENT = 0.6
 # How sure the tier model must be to raise what no rule raised.
 SURE_EMERGENCY = 0.82
 SURE_ALARM = 0.74
+# How sure of an opt-out that no rule knows.
+SURE_OPT_OUT = 0.6
 _TO_A_PERSON: frozenset[str] = frozenset(("clinical", "nurse", "admin", "schedule"))
 _CANDIDATES = 2
 _NEVER_OFFERED = frozenset(("unknown", "stop", "start", "thanks", "wrong_number", "help", "language", "menu"))
@@ -99,15 +101,20 @@ def whole_message(using: Reader, words: Sequence[str]) -> Topic | None:
     """The topic of a message that is one of the listed phrases, apart from polite words around it."""
     if len(words) > 9:
         return None
-    topic = using.whole.get(" ".join(words))
-    if topic is None:
-        first, last = 0, len(words)
-        while first < last and words[first] in using.polite:
-            first += 1
-        while last > first and words[last - 1] in using.polite:
-            last -= 1
-        topic = using.whole.get(" ".join(words[first:last]))
+    starts = [0]
+    while starts[-1] < len(words) and words[starts[-1]] in using.polite:
+        starts.append(starts[-1] + 1)
+    ends = [len(words)]
+    while ends[-1] > 0 and words[ends[-1] - 1] in using.polite:
+        ends.append(ends[-1] - 1)
+    found = (using.whole.get(" ".join(words[start:end])) for start in starts for end in ends if start < end)
+    topic = next((topic for topic in found if topic is not None), None)
     return None if topic is None else as_topic(topic)
+
+
+def best_guess(using: Reader, look: Look) -> Guess:
+    """The model's likeliest topic."""
+    return _model().guesses(_features(using, look))[0]
 
 
 def _by_model(using: Reader, look: Look) -> Classified:

@@ -12,7 +12,14 @@ from nurseline.language import short
 from nurseline.language.emergency import RANK, Alarm
 from nurseline.language.meaning import Command, Daypart, Evidence, Language, Meaning, Topic
 from nurseline.language.reader import Look, Reader, reader
-from nurseline.language.topics import classify, model_alarm, two_topics, whole_message
+from nurseline.language.topics import (
+    SURE_OPT_OUT,
+    best_guess,
+    classify,
+    model_alarm,
+    two_topics,
+    whole_message,
+)
 
 _THUMBS = frozenset("👍👌🙏😊🙂❤♥💕😀😃😁👏✅💯🤗😘💙💜🤝✔👋")
 _PLEADING = frozenset("🆘🚨🚑")
@@ -53,6 +60,8 @@ def understand(
         evidence = alarm.evidence + ((optout,) if optout else ())
         return Meaning(alarm.tier, alarm.tier, 0.95, evidence, second_topic=second, language=look.language)
     meaning = _ordinary(using, look, optout, place)
+    if optout is None and meaning.topic == "unknown":
+        meaning = _guessed_optout(using, look, meaning)
     if meaning.topic == "unknown" and previous and not meaning.choice and not meaning.command:
         meaning = _with_previous(using, text, previous, language, place) or meaning
     return replace(meaning, tier=alarm.tier, evidence=meaning.evidence + alarm.evidence)
@@ -147,6 +156,20 @@ def _ordinary(using: Reader, look: Look, optout: Evidence | None, place: str | N
         second_topic=second[1] if second else None,
         candidates=found.candidates,
         language=language,
+    )
+
+
+def _guessed_optout(using: Reader, look: Look, meaning: Meaning) -> Meaning:
+    """An opt-out no rule knows, when the topic model is sure of it and nothing speaks against it."""
+    if meaning.choice is not None or meaning.command is not None or not using.optout.confirms(look.finder):
+        return meaning
+    guess = best_guess(using, look)
+    if guess.label != "stop" or guess.probability < SURE_OPT_OUT:
+        return meaning
+    said = look.reading.said(0, len(look.reading.words) - 1)
+    evidence = (Evidence("opt-out-model", said),)
+    return replace(
+        meaning, topic="stop", confidence=round(guess.probability, 3), evidence=evidence, candidates=()
     )
 
 

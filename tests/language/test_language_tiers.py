@@ -148,7 +148,6 @@ def test_a_no_that_is_part_of_the_sign_is_no_denial(text: str) -> None:
     ],
 )
 def test_a_message_split_in_two_is_read_as_one(previous: str, text: str) -> None:
-    assert understand(text).tier != "emergency" or understand(previous).tier != "emergency"
     assert understand(text, previous=previous).tier == "emergency"
 
 
