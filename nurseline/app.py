@@ -68,9 +68,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     attach(app, build(settings, clock=clock))
-    understand(
-        "hello"
-    )  # loads its files now: a broken one stops the start, not the first text
+    understand("hello")  # loads its files now: a broken one stops the start, not the first text
     webhooks.register(app)
     staff.register(app)
     return app
@@ -93,7 +91,8 @@ def _facts(settings: Settings, content: Content, language: str) -> dict[str, str
     for name, longest in LONGEST.items():
         if not is_gsm7(facts[name]) or gsm7_length(facts[name]) > longest:
             plain = "plain letters that every phone shows (GSM-7)"
-            raise SettingsError(f"CLINIC_{name.upper()}: at most {longest} characters, {plain}")
+            setting = "CLINIC_NAME" if name == "clinic" else f"CLINIC_{name.upper()}"
+            raise SettingsError(f"{setting}: at most {longest} characters, {plain}")
     return facts
 
 

@@ -264,11 +264,10 @@ class _DatabaseOnly(BaseSettings):
     database_url: PostgresAddress
 
 
-def load_database_url() -> str:
+def load_database_url(**overrides: Any) -> str:
     """DATABASE_URL alone, for what needs nothing else. Raises SettingsError if it is missing."""
-    nothing: dict[str, Any] = {}  # all of it comes from the environment
     try:
-        return _DatabaseOnly(**nothing).database_url
+        return _DatabaseOnly(**overrides).database_url
     except ValidationError as error:
         raise SettingsError(_in_lines(error)) from None
 

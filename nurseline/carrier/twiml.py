@@ -47,7 +47,9 @@ def messages(replies: Sequence[Reply]) -> str:
 def ask(prompts: Sequence[Prompt], listen: Listen) -> str:
     """Say ``prompts``, which a key may interrupt, then wait; keys and silence both go to the same address."""
     response = VoiceResponse()
-    options: dict[str, object] = {"num_digits": listen.digits} if listen.digits else {"finish_on_key": "#"}
+    # Without an own finishOnKey the pound key ends the input and is never told: it could not be a choice.
+    one_key: dict[str, object] = {"num_digits": listen.digits, "finish_on_key": ""}
+    options = one_key if listen.digits else {"finish_on_key": "#"}
     gather = Gather(
         input="dtmf",
         action=listen.action,

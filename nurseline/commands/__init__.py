@@ -10,7 +10,7 @@ import click
 from nurseline.app import build
 from nurseline.commands.enrol import enrol
 from nurseline.commands.reply import reply
-from nurseline.config import SettingsError, load_database_url, load_settings
+from nurseline.config import Settings, SettingsError, load_database_url, load_settings
 from nurseline.content.commands import content
 from nurseline.crypto import new_key
 from nurseline.db import upgrade
@@ -21,9 +21,15 @@ from nurseline.parts import Parts
 from nurseline.staff.commands import staff
 
 
+def _left(*names: str) -> dict[str, str]:
+    """Settings that the last `make run` left, for a shell that has none of its own."""
+    left = {} if "DATABASE_URL" in os.environ else read_env()
+    return {name: left[name.upper()] for name in names if name.upper() in left.keys() - os.environ.keys()}
+
+
 def _parts() -> Parts:
     try:
-        return build(load_settings())
+        return build(load_settings(**_left(*Settings.model_fields)))
     except SettingsError as error:
         raise click.ClickException(f"settings: {'; '.join(str(error).splitlines())}") from error
 
@@ -32,9 +38,6 @@ def _parts() -> Parts:
 @click.pass_context
 def cli(context: click.Context) -> None:
     """The nurse line's commands. Settings come from the environment, else from the last `make run`."""
-    if "DATABASE_URL" not in os.environ:
-        for name, value in read_env().items():
-            os.environ.setdefault(name, value)
     configure_logging("WARNING")
     context.obj = _parts
 
@@ -48,7 +51,7 @@ def db() -> None:
 def db_upgrade() -> None:
     """Bring the schema up to date. Needs only DATABASE_URL; safe to repeat and from several hosts."""
     try:
-        upgrade(load_database_url())
+        upgrade(load_database_url(**_left("database_url")))
     except SettingsError as error:
         raise click.ClickException(f"settings: {error}") from error
     click.echo("schema is up to date")

@@ -176,7 +176,9 @@ def waiting_for(state: State) -> Reason:
 
 
 def _first_miss(at: Heard) -> Turn:
-    likely = [topic for topic in at.meaning.candidates if topic in ANSWERS or topic in _ASKABLE][:2]
+    # A nurse stands in the list anyway.
+    askable = (ANSWERS | _ASKABLE) - {"nurse"}
+    likely = [topic for topic in at.meaning.candidates if topic in askable][:2]
     if likely and at.meaning.choice is None:
         state = _moved(at.state, "unsure").remember(candidates=",".join(likely))
         return Turn(state, prompt(state, at.channel))

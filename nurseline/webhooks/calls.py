@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from nurseline.carrier import twiml
-from nurseline.dialogue import Message, RequestCallback, State, Turn, abandoned, begin, respond, silence
+from nurseline.dialogue import Message, RequestCallback, Say, State, Turn, abandoned, begin, respond, silence
 from nurseline.language import Meaning, keyed, understand
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import Call, CallStep, Contact
@@ -45,7 +45,7 @@ def answer_call(parts: Parts, form: CallForm, step: int) -> str:
         before = session.get(CallStep, (caller.call.id, step))
         if before is not None:
             return before.document
-        turn, meaning = _turn(parts, caller, form, step)
+        turn, meaning = _turn(parts, session, caller, form, step)
         return _record(parts, session, caller, form, step, turn, meaning)
 
 
@@ -70,15 +70,19 @@ def _caller(parts: Parts, session: Session, form: CallForm) -> _Caller:
     return _Caller(call, contact, State.from_json(call.state) if call.state else State(language=language))
 
 
-def _turn(parts: Parts, caller: _Caller, form: CallForm, step: int) -> tuple[Turn, Meaning | None]:
+def _turn(
+    parts: Parts, session: Session, caller: _Caller, form: CallForm, step: int
+) -> tuple[Turn, Meaning | None]:
     if step == 0:
         return begin(
             channel="voice", language=caller.state.language, new=False, languages=parts.languages
         ), None
+    if step >= MOST_STEPS:
+        return _enough(caller.state), None
     can_call_back = caller.contact is not None
     if not form.heard:
         return silence(caller.state, can_call_back=can_call_back, languages=parts.languages), None
-    meaning = _meaning(caller.state, form)
+    meaning = _meaning(session, caller, form, step)
     turn = respond(
         caller.state,
         meaning,
@@ -90,10 +94,27 @@ def _turn(parts: Parts, caller: _Caller, form: CallForm, step: int) -> tuple[Tur
     return turn, meaning
 
 
-def _meaning(state: State, form: CallForm) -> Meaning:
+def _enough(state: State) -> Turn:
+    """The end of a call that goes round and round: a nurse calls back."""
+    recorded = Say("voice.callback_recorded", promise_for="nurse", already="voice.callback_recorded")
+    return Turn(state, (recorded, Say("voice.goodbye")), (RequestCallback("nurse"),), ends=True)
+
+
+def _meaning(session: Session, caller: _Caller, form: CallForm, step: int) -> Meaning:
     if form.by_key and len(form.heard) == 1:
-        return keyed(form.heard)
-    return understand(form.heard, language=state.language, place=state.place)
+        return understand("911") if _keyed_911(session, caller, form, step) else keyed(form.heard)
+    return understand(form.heard, language=caller.state.language, place=caller.state.place)
+
+
+def _keyed_911(session: Session, caller: _Caller, form: CallForm, step: int) -> bool:
+    """Whether this key and the two before it spell 9-1-1. Each key is a request of its own."""
+    if form.heard != "1":
+        return False
+    before = sa.select(CallStep.step, CallStep.heard).where(
+        CallStep.call_id == caller.call.id, CallStep.step.in_((step - 2, step - 1))
+    )
+    keys = {row.step: row.heard for row in session.execute(before)}
+    return keys == {step - 2: "9", step - 1: "1"}
 
 
 def _record(
@@ -142,7 +163,7 @@ def _party(parts: Parts, session: Session, caller: _Caller, heard: str, turn: Tu
 
 def _document(parts: Parts, turn: Turn, runs: tuple[Message, ...], step: int) -> str:
     prompts = [twiml.Prompt(run.text, run.language) for run in runs]
-    if turn.ends or step >= MOST_STEPS:
+    if turn.ends:
         return twiml.farewell(prompts)
     action = f"{parts.settings.public_base_url}/voice/step/{step + 1}"
     if turn.keys > 1:

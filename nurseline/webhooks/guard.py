@@ -14,7 +14,7 @@ from nurseline.webhooks.forms import BadFormError
 log = structlog.get_logger(__name__)
 
 View = Callable[..., str]
-Fallback = Callable[[], str]
+Fallback = Callable[[], str | None]
 XML = "text/xml; charset=utf-8"
 EMPTY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
@@ -28,8 +28,8 @@ def webhook(fallback: Fallback | None) -> Callable[[View], Callable[..., Respons
     """Turn a function that gives TwiML into a view that only the carrier can call.
 
     403 without a valid signature, 400 for a form that cannot be told apart. If the function breaks,
-    ``fallback`` gives the document: a patient never meets an error page. Without one (status reports) the
-    answer is 503, so that the carrier tries again.
+    ``fallback`` gives the document: a patient never meets an error page. Without a document (status
+    reports, opt-outs) the answer is 503, so that the carrier tries again.
     """
 
     def wrap(view: View) -> Callable[..., Response]:
@@ -48,7 +48,8 @@ def webhook(fallback: Fallback | None) -> Callable[[View], Callable[..., Respons
                 log.error(
                     "webhook.failed", path=request.path, error=type(error).__name__, where=_where(error)
                 )
-                return answer(fallback()) if fallback else answer(EMPTY, 503)
+                document = fallback() if fallback else None
+                return answer(EMPTY, 503) if document is None else answer(document)
 
         return guarded
 

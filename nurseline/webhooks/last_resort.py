@@ -16,9 +16,15 @@ from nurseline.phone import parse
 log = structlog.get_logger(__name__)
 
 
-def text_document() -> str:
-    """Words for a patient whose text could not be handled."""
-    content_id = _saved_as(request.form.get("Body", "").replace("\x00", ""), "text")
+def text_document() -> str | None:
+    """Words for a patient whose text could not be handled; None where the carrier should try again.
+
+    A wish to end messages is never answered with another message, and must not get lost.
+    """
+    words = request.form.get("Body", "").replace("\x00", "")
+    if _ends_messages(words):
+        return None
+    content_id = _saved_as(words, "text")
     return twiml.messages([twiml.Reply(current_parts().say(content_id, "en").text)])
 
 
@@ -27,6 +33,14 @@ def call_document() -> str:
     content_id = _saved_as(request.form.get("SpeechResult", "").replace("\x00", ""), "call")
     said = current_parts().say(content_id, "en", channel="voice")
     return twiml.farewell([twiml.Prompt(said.text, "en")])
+
+
+def _ends_messages(words: str) -> bool:
+    try:
+        return request.form.get("OptOutType") == "STOP" or understand(words).topic == "stop"
+    except Exception as error:
+        log.error("last_resort.unread", error=type(error).__name__)
+        return False
 
 
 def _saved_as(words: str, source: str) -> str:

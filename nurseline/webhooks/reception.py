@@ -39,6 +39,8 @@ CARRIER_STOP = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "qu
 CARRIER_START = frozenset({"start", "yes", "unstop"})
 CARRIER_HELP = frozenset({"help", "info"})
 
+ALARMS = frozenset({"emergency", "urgent"})
+WHOLE_REPLIES = frozenset({"menu", "thanks", "help", "stop", "start", "language", "wrong_number"})
 SPLIT = timedelta(minutes=2)  # two texts so near to each other are read together for alarms
 REMINDER_ANSWERED_WITHIN = timedelta(days=3)
 REPORT_WITHIN = timedelta(minutes=10)  # a reply without any status report by then is of unknown outcome
@@ -64,6 +66,7 @@ class _Reading:
     idle: float | None
     meaning: Meaning
     keyword: str  # stop | start | help, where the carrier has answered already; else empty
+    words: str  # what staff should read: this text, after the one before where both together are an alarm
 
 
 def receive_text(parts: Parts, form: TextForm) -> list[Reply]:
@@ -115,7 +118,7 @@ def _alarm_without_number(parts: Parts, session: Session, form: TextForm, inboun
     """A sender that cannot be answered (short code, name): nothing to reply to, but an alarm is an alarm."""
     meaning = understand(form.body)
     _note_meaning(session, inbound_id, meaning)
-    if meaning.tier in {"emergency", "urgent"}:
+    if meaning.tier in ALARMS:
         turn = respond(State(), meaning, channel="text", words=form.body, languages=parts.languages)
         party = Party(
             None, f"sms:{form.message_sid}", "text", form.message_sid, f"{form.sender}: {form.body}"
@@ -131,14 +134,13 @@ def _read(parts: Parts, session: Session, form: TextForm, number: PhoneNumber) -
     state = State.from_json(conversation.state) if conversation.state else State(language=contact.language)
     if _reminder_since(session, contact, last, now) is not None:
         state = reminded(state)
-    previous = _text_before(session, contact, form.message_sid, now)
-    meaning = understand(form.body, language=contact.language, place=state.place, previous=previous)
+    meaning, words = _understood(session, form, contact, state, now)
     idle = (now - last).total_seconds() if last else None
     conversation.last_inbound_at = now
     ledger = consent.state_of(session, contact.number_hash)
     blocked = ledger is not None and ledger.carrier_blocked
     keyword = _carrier_keyword(form, blocked=blocked)
-    return _Reading(form, number, contact, conversation, state, idle, meaning, keyword)
+    return _Reading(form, number, contact, conversation, state, idle, meaning, keyword, words)
 
 
 def _carrier_keyword(form: TextForm, *, blocked: bool) -> str:
@@ -171,6 +173,23 @@ def _reminder_since(
     )
 
 
+def _understood(
+    session: Session, form: TextForm, contact: Contact, state: State, now: datetime
+) -> tuple[Meaning, str]:
+    """What the text means, read alone; together with the one before only if that makes it an alarm."""
+    alone = understand(form.body, language=contact.language, place=state.place)
+    before = _text_before(session, contact, form.message_sid, now)
+    if before is None or alone.tier in ALARMS or _complete(alone):
+        return alone, form.body
+    joined = understand(form.body, language=contact.language, place=state.place, previous=before)
+    return (joined, f"{before}\n{form.body}") if joined.tier in ALARMS else (alone, form.body)
+
+
+def _complete(meaning: Meaning) -> bool:
+    """Whether a text is a whole reply by itself, so that it is nobody's second half."""
+    return meaning.choice is not None or meaning.command is not None or meaning.topic in WHOLE_REPLIES
+
+
 def _text_before(session: Session, contact: Contact, message_sid: str, now: datetime) -> str | None:
     """The text that this one may be the second half of. An emergency was answered by itself already."""
     before = session.scalar(
@@ -183,7 +202,9 @@ def _text_before(session: Session, contact: Contact, message_sid: str, now: date
         .order_by(InboundMessage.received_at.desc())
         .limit(1)
     )
-    return before.body if before and before.tier != "emergency" else None
+    if before is None or before.tier == "emergency" or before.topic in WHOLE_REPLIES:
+        return None
+    return before.body
 
 
 def _note_meaning(session: Session, inbound_id: uuid.UUID, meaning: Meaning) -> None:
@@ -197,9 +218,9 @@ def _note_meaning(session: Session, inbound_id: uuid.UUID, meaning: Meaning) -> 
 
 def _answer(parts: Parts, session: Session, reading: _Reading, inbound_id: uuid.UUID) -> list[Reply]:
     party = Party(
-        reading.contact, reading.contact.number_hash, "text", reading.form.message_sid, reading.form.body
+        reading.contact, reading.contact.number_hash, "text", reading.form.message_sid, reading.words
     )
-    alarm = reading.meaning.tier in {"emergency", "urgent"}
+    alarm = reading.meaning.tier in ALARMS
     if reading.keyword:
         _follow_keyword(parts, session, party, reading.keyword)
         if not alarm:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from flask import Blueprint, Response, jsonify, request
+from sqlalchemy.exc import SQLAlchemyError
 
 from nurseline.carrier import twiml
 from nurseline.carrier.gateway import CALLBACK_OVERRIDES
@@ -63,8 +65,11 @@ def status() -> str:
 
 
 @blueprint.get("/healthz")
-def healthz() -> Response:
-    """Whether this process can reach its database."""
-    with current_parts().db.begin() as session:
-        session.connection()
-    return jsonify(status="ok")
+def healthz() -> tuple[Response, int]:
+    """Whether this process can reach its database: 200 or 503."""
+    try:
+        with current_parts().db.begin() as session:
+            session.execute(sa.text("SELECT 1"))
+    except SQLAlchemyError:
+        return jsonify(status="no database"), 503
+    return jsonify(status="ok"), 200

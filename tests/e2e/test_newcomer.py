@@ -64,7 +64,7 @@ def use_the_phone(phone: Page) -> None:
     phone.get_by_role("button", name="Call", exact=True).click()
     expect(phone.get_by_role("log", name="Heard")).to_contain_text("hang up and call nine one one")
     press(phone, "2", "bruise")
-    press(phone, "#", "For a nurse, press 0")
+    press(phone, "#", "To learn about the injections")
     press(phone, "0", "A nurse will call you")
     picture(phone, "3-call")
     phone.get_by_role("button", name="Hang up").click()

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from nurseline.callbacks.models import CallbackItem
 from nurseline.callbacks.service import queue
 from nurseline.messaging.models import Call, CallStep
+from nurseline.webhooks import calls
 from tests.webhooks.conftest import Carrier, heard, new_sid
 
 
@@ -43,6 +44,36 @@ def test_a_repeated_step_gets_the_same_document_and_does_nothing_twice(carrier: 
         again = set(pool.map(lambda _: heard(carrier.call(sid, 1, Digits="0")), range(6)))
     assert again == {first}
     assert len(items(carrier)) == 1
+
+
+def test_every_key_of_a_menu_is_told_to_the_line_also_pound(carrier: Carrier) -> None:
+    gather = carrier.call(new_sid("CA"), 0).find("Gather")
+    assert gather is not None
+    assert gather.attrib["finishOnKey"] == "", (
+        "with the default, pound would end the input and count as silence"
+    )
+
+
+def test_nine_one_one_by_keys_is_an_emergency(carrier: Carrier) -> None:
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    carrier.call(sid, 1, Digits="9")
+    carrier.call(sid, 2, Digits="1")
+    assert "nine one one" in heard(carrier.call(sid, 3, Digits="1"))
+    assert items(carrier)[0].reason == "emergency"
+
+
+def test_a_call_that_goes_round_without_end_ends_with_a_recorded_callback(
+    carrier: Carrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "MOST_STEPS", 5)
+    sid = new_sid("CA")
+    for step in range(5):
+        assert carrier.call(sid, step, Digits="*" if step else "").find("Hangup") is None
+    last = carrier.call(sid, 5, Digits="*")
+    assert last.find("Hangup") is not None
+    assert "will call you" in heard(last)
+    assert [item.reason for item in items(carrier)] == ["nurse"]
 
 
 def test_star_repeats_and_zero_reaches_a_nurse(carrier: Carrier) -> None:

@@ -44,6 +44,16 @@ def test_without_a_database_the_patient_is_told_to_call_and_nothing_is_promised(
     assert "will call you" not in reply
 
 
+@pytest.mark.parametrize("words", ["STOP", "please stop texting me"])
+def test_a_wish_to_end_messages_is_not_answered_but_asked_for_again(
+    carrier: Carrier, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setattr(type(carrier.parts.db), "begin", broken)
+    form = {"MessageSid": new_sid("SM"), "From": "+12025550123", "Body": words}
+    answer = carrier.post("/sms", form)
+    assert (answer.status_code, b"Message" in answer.data) == (503, False)
+
+
 def test_a_status_report_that_cannot_be_stored_asks_the_carrier_to_try_again(
     carrier: Carrier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
