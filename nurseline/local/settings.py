@@ -9,11 +9,13 @@ from pathlib import Path
 from nurseline.local.ports import LOOPBACK
 
 LINE_NUMBER = "+15005550006"
-# For a look at the line; whoever runs it for patients sets these.
-FOR_A_LOOK = {
+# Whoever runs the line for patients sets these.
+PLACEHOLDERS = {
     "CLINIC_NAME": "Your Clinic",
     "CLINIC_PHONE": "+12025550100",
     "CLINIC_HOURS": "Mon-Fri 08:00-17:00",
+}
+FOR_A_LOOK = {
     # Another handset of the phone page: there the alert about an emergency arrives.
     "ALERT_NUMBERS": "+12025550199",
     # A newcomer's reminder goes at any hour; in service the default keeps to the day.
@@ -42,6 +44,7 @@ def line_settings(
     port: int,
     phone_port: int,
     state: Path,
+    look: Mapping[str, str] = FOR_A_LOOK,
 ) -> dict[str, str]:
     """Return every setting of the line and of the phone.
 
@@ -50,7 +53,7 @@ def line_settings(
     """
     line = f"http://{LOOPBACK}:{port}"
     own = {name: outer.get(name) or secrets[name] for name in ("SECRET_KEY", "NURSELINE_KEYS")}
-    chosen = {name: outer.get(name) or value for name, value in FOR_A_LOOK.items()}
+    chosen = {name: outer.get(name) or value for name, value in {**PLACEHOLDERS, **look}.items()}
     chosen["CLINIC_TIMEZONE"] = outer.get("CLINIC_TIMEZONE") or machine_zone(outer)
     return {
         **own,

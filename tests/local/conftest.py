@@ -1,5 +1,6 @@
 """A run of the whole set-up with stand-ins for the line's processes, as small as they can be."""
 
+import contextlib
 import os
 import shlex
 import signal
@@ -161,4 +162,5 @@ def start_run(tmp_path: Path, pages: Path) -> Iterator[Starter]:
         if run.child.poll() is None:
             run.end(signal.SIGTERM)
         for pid in run.left():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
