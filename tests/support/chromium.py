@@ -63,7 +63,11 @@ def _quietly(command: list[str], environment: dict[str, str]) -> bool:
         print(f"  that did not work: {error}", flush=True)
         return False
     if done.returncode != 0:
-        print(f"  that did not work: {(done.stderr or done.stdout).strip().splitlines()[-1:]}", flush=True)
+        lines = (done.stdout + done.stderr).splitlines()
+        reason = next(
+            (line.strip() for line in lines if "error" in line.lower()), f"exit code {done.returncode}"
+        )
+        print(f"  that did not work: {reason}", flush=True)
     return done.returncode == 0
 
 
