@@ -16,7 +16,7 @@ Cause = Literal["negated", "past", "resolved", "general", "figure"]
 _GROUPS = (
     "negation now_true not_a_negation scope_end new_statement list_goes_on after_negation resolved "
     "not_resolved past present general general_weak not_general general_anywhere condition_question "
-    "own_now figure figure_after figure_bleeding figure_mention"
+    "own_now figure figure_after figure_whole figure_bleeding figure_mention"
 ).split()
 _REACH = 12  # half words a negation reaches
 _IF_REACH = 14  # half words from "what if" to the sign
@@ -91,6 +91,8 @@ class Context:
         """A part of the match lies inside a figure of speech ("dying" in "dying to get in")."""
         after = self._cue["figure_after"].starting(match.last + 1, match.last + 8)
         if any(self._gap_after(match, hit) <= 8 for hit in after):
+            return True
+        if any(hit.first == 0 and hit.last == len(self._words) - 1 for hit in self._cue["figure_whole"].hits):
             return True
         own = self._cue.get(f"figure_{match.rule.split('-')[0]}")
         figures = [self._cue["figure"], *([own] if own is not None else [])]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from nurseline.language.normalise import Word
+from nurseline.language.normalise import Word, contract
 from nurseline.language.spelling import Speller
 
 RULES = Path(__file__).parent / "rules"
@@ -98,7 +98,7 @@ class Lexicon:
         With `exact` the little words of a wording must be there too.
         """
         for entry in entries:
-            for tokens in _variants(entry):
+            for tokens in _variants(contract(entry)):
                 self._add_tokens(group, tokens if exact else _without_little_words(tokens))
 
     def _add_tokens(self, group: str, tokens: list[str]) -> None:

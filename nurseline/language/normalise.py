@@ -157,6 +157,25 @@ _SPLIT_CONTRACTIONS = frozenset(
 )
 
 
+# "will not" is read as "wont", so that rules need one form only.
+_CONTRACTED = {
+    "can": "cant", "will": "wont", "do": "dont", "does": "doesnt", "did": "didnt", "is": "isnt",
+    "are": "arent", "was": "wasnt", "were": "werent", "have": "havent", "has": "hasnt", "had": "hadnt",
+    "would": "wouldnt", "could": "couldnt", "should": "shouldnt",
+}  # fmt: skip
+
+
+def contract(phrase: str) -> str:
+    """A phrase of a rule file in the form texts are read in: "do not call" is "dont call"."""
+    words: list[str] = []
+    for word in phrase.split():
+        if word == "not" and words and words[-1] in _CONTRACTED:
+            words[-1] = _CONTRACTED[words[-1]]
+        else:
+            words.append(word)
+    return " ".join(words)
+
+
 def _mended(words: list[Word]) -> tuple[Word, ...]:
     """Join what dictation and typing took apart: "can t" and "can not" are "cant"."""
     mended: list[Word] = []
@@ -166,8 +185,8 @@ def _mended(words: list[Word]) -> tuple[Word, ...]:
         if before is not None and before.place == word.place - 1 and not word.after_comma:
             if word.plain == "t" and before.plain in _SPLIT_CONTRACTIONS:
                 joined = before.plain + "t"
-            elif word.plain == "not" and before.plain == "can":
-                joined = "cant"
+            elif word.plain == "not":
+                joined = _CONTRACTED.get(before.plain)
             elif word.plain == "m" and before.plain == "i":
                 joined = "im"
         if joined and before is not None:

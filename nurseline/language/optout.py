@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nurseline.language.lexicon import Hit, Lexicon, group_entries, load_toml
 from nurseline.language.meaning import Evidence
-from nurseline.language.normalise import Reading, Word
+from nurseline.language.normalise import Reading, Word, contract
 from nurseline.language.patterns import Finder, Match, compile_rule
 
 _LONGEST_KEYWORD = 10  # words
@@ -28,7 +28,7 @@ class OptOutDetector:
 
     def __init__(self, lexicon: Lexicon) -> None:
         content = load_toml("optout")
-        self._keywords = frozenset(content["keywords"]["phrases"])
+        self._keywords = frozenset(contract(phrase) for phrase in content["keywords"]["phrases"])
         self._polite = frozenset(content["polite"]["words"].split())
         for name, group in content["groups"].items():
             lexicon.add(f"optout.{name}", group_entries(group), exact=True)

@@ -8,7 +8,7 @@ from typing import Any
 from nurseline.language.emergency import EmergencyDetector
 from nurseline.language.lexicon import RULES, Hits, Lexicon, group_entries, load_toml
 from nurseline.language.meaning import Language
-from nurseline.language.normalise import Reading, read
+from nurseline.language.normalise import Reading, contract, read
 from nurseline.language.optout import OptOutDetector
 from nurseline.language.patterns import Finder, Rule, compile_rule
 from nurseline.language.spelling import Speller
@@ -52,7 +52,9 @@ class Reader:
             for topic, rule in self.topics["signs"].items()
         ]
         self.whole = {
-            phrase: topic for topic, table in self.topics["whole"].items() for phrase in table["phrases"]
+            contract(phrase): topic
+            for topic, table in self.topics["whole"].items()
+            for phrase in table["phrases"]
         }
         self.polite = frozenset(self.topics["polite"]["words"].split())
         spelling = load_toml("spelling")

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from nurseline.language.lexicon import load_toml
 from nurseline.language.meaning import Command, Daypart
+from nurseline.language.normalise import contract
 
 _LONGEST_COMMAND = 9  # words
 _LONGEST_DAYPART = 16
@@ -19,7 +20,7 @@ class _Tables:
     def __init__(self) -> None:
         content: dict[str, Any] = load_toml("short")
         self.commands: dict[str, Command] = {
-            phrase: command
+            contract(phrase): command
             for command in get_args(Command)
             for phrase in content["commands"][command]["phrases"]
         }
