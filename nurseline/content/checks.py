@@ -17,6 +17,7 @@ from nurseline.content.ids import REMINDERS, REQUIRED_IDS, TELL_THE_RULES, WITHO
 from nurseline.content.load import FIRST_LANGUAGE
 from nurseline.content.moments import longest_promise
 from nurseline.content.reading import fernandez_huerta, flesch_kincaid_grade, sentences, words
+from nurseline.content.released import changed_unraised, read_released
 from nurseline.content.segments import ONE_PART, TWO_PARTS, gsm7_length, outside_gsm7
 
 HARDEST_GRADE: Final = 6.0  # clinic.md 6: AMA and NIH advise the 6th grade
@@ -52,6 +53,8 @@ def problems(content: Content) -> list[Problem]:
             for rule in _RULES:
                 found += [Problem(code, entry.id, *fault) for fault in rule(entry, language, longest)]
         found += [Problem(code, *fault) for fault in _reading(language)]
+    unraised = changed_unraised(content, read_released())
+    found += [Problem(code, entry_id, "version", detail) for code, entry_id, detail in unraised]
     return found
 
 

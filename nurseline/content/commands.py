@@ -8,6 +8,7 @@ import click
 from nurseline.content.checks import problems
 from nurseline.content.entries import ContentError
 from nurseline.content.load import load_content
+from nurseline.content.released import write_released
 
 
 @click.group()
@@ -50,3 +51,14 @@ def check(as_json: bool, require_signed: bool, languages: tuple[str, ...]) -> No
             click.echo(click.wrap_text(" ".join(ids), 100, "  ", "  ") if ids else "", nl=bool(ids))
         click.echo("all checks passed" if not found else f"{len(found)} problems")
     sys.exit(0 if ok else 1)
+
+
+@content.command()
+def release() -> None:
+    """Record the words as released: from then on `check` fails when words change and the version does not."""
+    words = load_content()
+    if found := problems(words):
+        reason = f"{len(found)} problems, see: content check"
+        raise click.ClickException(reason)
+    write_released(words)
+    click.echo("recorded in released.json: commit it")

@@ -68,13 +68,15 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """How a language says moments and opening hours; patterns hold slots such as {time}."""
+    """How a language says moments and opening hours; patterns hold slots such as {time}.
+
+    `parts` are the parts of the day: the hour each begins (the first at 0) and the words after the clock.
+    """
 
     weekdays: tuple[str, ...]
     months: tuple[str, ...]
     short_weekdays: tuple[str, ...]
-    morning: str
-    afternoon: str
+    parts: tuple[tuple[int, str], ...]
     one: str
     hour: str
     today: str

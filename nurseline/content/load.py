@@ -21,8 +21,6 @@ _FIELDS = frozenset(
 )
 _REPLIES: Final = ("well", "question", "worse")
 _PATTERNS: Final[Mapping[str, set[str]]] = {
-    "morning": set(),
-    "afternoon": set(),
     "one": {"clock"},
     "hour": {"clock"},
     "today": {"time"},
@@ -150,11 +148,24 @@ def _calendar(raw: Mapping[str, Any], channel: str, file: str) -> Calendar:
     where = f"calendar.{channel}"
     for name, slots in _PATTERNS.items():
         if set(re.findall(r"\{([a-z]+)\}", _text(raw, name, file, where))) != slots:
-            raise ContentError(
-                file, where, f"{name} must use exactly {', '.join(sorted(slots)) or 'no slot'}"
-            )
+            raise ContentError(file, where, f"{name} must use exactly {', '.join(sorted(slots))}")
     weekdays, short = _texts(raw, "weekdays", file, where), _texts(raw, "short_weekdays", file, where)
     months = _texts(raw, "months", file, where)
     if (len(weekdays), len(short), len(months)) != (7, 7, 12):
         raise ContentError(file, where, "needs 7 weekdays, 7 short_weekdays and 12 months")
-    return Calendar(weekdays=weekdays, months=months, short_weekdays=short, **{n: raw[n] for n in _PATTERNS})
+    return Calendar(
+        weekdays=weekdays,
+        months=months,
+        short_weekdays=short,
+        parts=_parts_of_the_day(raw, file, where),
+        **{name: raw[name] for name in _PATTERNS},
+    )
+
+
+def _parts_of_the_day(raw: Mapping[str, Any], file: str, where: str) -> tuple[tuple[int, str], ...]:
+    """The words for each part of the day by the hour it begins; one of them begins at 0."""
+    parts = raw.get("parts")
+    hours = {str(hour): hour for hour in range(24)}
+    if not isinstance(parts, dict) or "0" not in parts or not parts.keys() <= hours.keys():
+        raise ContentError(file, where, "parts must give words for hours of the day, the first for 0")
+    return tuple(sorted((hours[name], _text(parts, name, file, where)) for name in parts))

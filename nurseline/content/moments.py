@@ -65,7 +65,7 @@ def hours_words(spec: str, content: Content, language: str = "en", *, channel: C
 def longest_promise(content: Content, language: str, channel: Channel = "text") -> str:
     """The longest words promise_words can return, for the length checks."""
     calendar = content.language(language).calendar[channel]
-    time = max((_at(12, 55, calendar), _at(0, 55, calendar)), key=len)
+    time = max((_at(hour, 55, calendar) for hour in range(24)), key=len)
     day = calendar.day.format(
         weekday=max(calendar.weekdays, key=len), month=max(calendar.months, key=len), date=30, time=time
     )
@@ -80,4 +80,4 @@ def _at(hour: int, minute: int, calendar: Calendar) -> str:
 
 def _clock(hour: int, minute: int, calendar: Calendar) -> str:
     clock = f"{hour % 12 or 12}" + (f":{minute:02d}" if minute else "")
-    return f"{clock} {calendar.morning if hour % 24 < 12 else calendar.afternoon}"
+    return f"{clock} {[words for begins, words in calendar.parts if begins <= hour % 24][-1]}"

