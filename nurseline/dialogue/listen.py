@@ -57,7 +57,11 @@ def _switch(at: Heard, code: str) -> Turn:
     if code not in at.languages:
         return offer(at, "nurse", Say("language.not_available"))
     turn = arrive(replace(at, state=replace(at.state, language=code)), "menu")
-    return replace(turn, say=(Say("language.changed"), *turn.say), effects=(SetLanguage(code),))
+    # On a call one key switches: whoever pressed it by mistake hears the way back.
+    back = (
+        [Say("voice.language", language=other) for other in at.languages if other != code] if at.voice else []
+    )
+    return replace(turn, say=(Say("language.changed"), *back, *turn.say), effects=(SetLanguage(code),))
 
 
 def _here(at: Heard) -> Turn | None:

@@ -10,7 +10,9 @@ from nurseline.dialogue import (
     abandoned,
     begin,
     reminded,
+    respond,
 )
+from nurseline.language import keyed
 from tests.dialogue.talk import UNKNOWN, Talk, command, number, said, topic
 
 
@@ -155,3 +157,11 @@ def test_thanks_after_an_answer_ends_a_call_kindly_and_a_text_does_not_ask_again
 def test_nine_on_a_reminder_call_is_the_opt_out_it_announces():
     turn = Talk("voice", reminded(State()), languages=("en", "es")).hear(number(9))
     assert turn.effects == (OptOut(),)
+
+
+def test_after_the_language_key_the_way_back_is_said() -> None:
+    both = ("en", "es")
+    start = begin(channel="voice", languages=both)
+    turn = respond(start.state, keyed("9"), channel="voice", words="9", languages=both)
+    assert turn.state.language == "es"
+    assert [say.id for say in turn.say if say.language == "en"] == ["voice.language"]
