@@ -95,6 +95,36 @@ def test_a_signal_stops_every_process_it_started(start_run: Starter, number: sig
     assert is_free(run.port)
 
 
+# A worker whose child hands a message to the phone while everything is told to stop.
+SENDING = """
+import os, pathlib, signal, subprocess, sys, time, urllib.request
+here = pathlib.Path(sys.argv[1])
+if len(sys.argv) == 2:
+    signal.signal(signal.SIGTERM, lambda *_: (here / "stopping").touch())
+    (here / "listening").touch()
+    sys.exit(subprocess.run([sys.executable, __file__, here, "child"]).returncode)
+while not (here / "stopping").exists():
+    time.sleep(0.02)
+time.sleep(0.5)
+with urllib.request.urlopen(f"http://127.0.0.1:{os.environ['DEVPHONE_PORT']}/healthz") as answer:
+    (here / "answer").write_bytes(answer.read())
+"""
+
+
+def test_a_message_that_the_worker_is_handing_over_gets_its_answer_before_the_phone_stops(
+    tmp_path: Path, start_run: Starter
+) -> None:
+    script = tmp_path / "sending.py"
+    script.write_text(SENDING)
+    run = start_run(extra=f"worker: exec python {script} {tmp_path}\n").ready()
+    wait_for((tmp_path / "listening").exists, 20, "the worker")
+    assert run.end() == 130
+    assert (tmp_path / "answer").read_text() == "ok"
+    stops = [line for line in run.output.splitlines() if " stopped (rc=" in line]
+    assert [line.split("| ")[-1].split()[0] for line in stops][-2:] == ["worker", "phone"]
+    assert run.left() == set()
+
+
 def test_a_process_that_does_not_listen_is_stopped_all_the_same_after_a_while(
     start_run: Starter,
 ) -> None:
