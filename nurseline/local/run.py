@@ -24,10 +24,10 @@ from nurseline.local.state import PROJECT, LocalError
 DATABASE = "nurseline"
 MARK = "NURSELINE_RUN"
 FIRST_PORT, FIRST_PHONE_PORT = 8000, 8010
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 HONCHO_SECONDS = 7.0
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PHONE = "python -m nurseline.devphone"
+PHONE = "exec python -m nurseline.devphone"
 
 
 class StopRequestedError(BaseException):

@@ -58,7 +58,7 @@ class Services(manager.Manager):  # type: ignore[misc]
     def _running(self) -> list[str]:
         return [name for name, process in self._processes.items() if "returncode" not in process]
 
-    def _killall(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - as honcho calls it
+    def _killall(self, force: bool = False) -> None:
         running = self._running()
         names = [name for name in running if name != LAST] or running
         if names == [LAST]:
@@ -74,9 +74,12 @@ class _Signals:
     """How a process is told to stop."""
 
     def terminate(self, pid: int) -> None:
-        """SIGTERM to the program alone: Celery lets its children finish, who would die of it in mid-send."""
+        """SIGTERM to the program alone: Celery lets its children finish, who would die of it in mid-send.
+
+        A command that is not `exec PROGRAM` leaves the shell in the program's place; then it goes to all.
+        """
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if command_line(pid).startswith("/bin/sh "):  # more than one command: no program to speak for all
+            if command_line(pid).startswith("/bin/sh "):
                 os.killpg(pid, signal.SIGTERM)
             else:
                 os.kill(pid, signal.SIGTERM)

@@ -89,7 +89,7 @@ class Line:
     def start_worker(self) -> Process:
         """One more Celery worker, waited for until it takes tasks."""
         worker = self.processes.start("worker", WORKER, self.env)
-        wait_for(lambda: "ready." in worker.output, 60, "the worker to be ready")
+        wait_for(lambda: "ready." in worker.output, 120, "the worker to be ready")
         self.workers.append(worker)
         return worker
 

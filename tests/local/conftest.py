@@ -51,7 +51,7 @@ class Run:
                 raise EndedError(f"it ended with {self.child.returncode}:\n{self.output}")
             return "\nready " in f"\n{self.output}"
 
-        wait_for(said, 90, "the ready line")
+        wait_for(said, 150, "the ready line")
         self.seen = descendants(self.child.pid)
         return self
 

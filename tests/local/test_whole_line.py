@@ -1,7 +1,9 @@
 """`make run` as a newcomer has it: the line's own processes, the phone, a staff account."""
 
 import json
+import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -9,9 +11,11 @@ import urllib.request
 
 import pytest
 
+from nurseline.local.processes import command_line
 from nurseline.local.state import PROJECT
-from tests.local.conftest import Run, Starter
+from tests.local.conftest import STAND_INS, Run, Starter, descendants
 from tests.support.processes import basic_environment
+from tests.support.waiting import wait_for
 
 
 def accounts(run: Run) -> list[dict[str, object]]:
@@ -48,6 +52,7 @@ def test_the_whole_line_gets_ready_with_one_staff_account_and_stops_whole(start_
     assert f"password: {password[1]}  " in sign_in_lines(first)[0]
     assert first.end(limit_seconds=20) == 130
     assert first.left() == set()
+    assert "worker stopped (rc=0)" in first.output, "it was not left the time to end by itself"
     assert "Traceback" not in first.output
 
     second = start_run(state=first.state, whole=True).ready()
@@ -55,3 +60,25 @@ def test_the_whole_line_gets_ready_with_one_staff_account_and_stops_whole(start_
     assert len(accounts(second)) == 1
     second.end(limit_seconds=20)
     assert second.left() == set()
+
+
+def web_workers(run: Run) -> set[int]:
+    """Return what the web server itself has started."""
+    servers = [pid for pid in descendants(run.child.pid) if "/granian --interface" in command_line(pid)]
+    return set().union(*(descendants(pid) for pid in servers))
+
+
+def test_a_web_process_that_is_killed_comes_back(start_run: Starter) -> None:
+    ours = [
+        line for line in (PROJECT / "Procfile").read_text().splitlines() if line.startswith(("rel", "web"))
+    ]
+    others = [line for line in STAND_INS.splitlines() if not line.startswith("web")]
+    run = start_run(procfile="\n".join([*ours, *others, ""]), env={"WEB_PROCESSES": "2"}).ready()
+    before = wait_for(lambda: len(web_workers(run)) == 2 and web_workers(run), 10, "two web processes")
+    killed = min(before)
+    os.kill(killed, signal.SIGKILL)
+    after = wait_for(lambda: len(web_workers(run) - {killed}) == 2 and web_workers(run), 30, "a new one")
+    assert before - {killed} < after
+    with urllib.request.urlopen(f"http://127.0.0.1:{run.port}/healthz") as answer:
+        assert answer.status == 200
+    assert run.child.poll() is None
