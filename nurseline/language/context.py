@@ -92,7 +92,9 @@ class Context:
         after = self._cue["figure_after"].starting(match.last + 1, match.last + 8)
         if any(self._gap_after(match, hit) <= 8 for hit in after):
             return True
-        if any(hit.first == 0 and hit.last == len(self._words) - 1 for hit in self._cue["figure_whole"].hits):
+        if len(self._words) <= 3 and any(
+            hit.last == len(self._words) - 1 for hit in self._cue["figure_whole"].hits
+        ):
             return True
         own = self._cue.get(f"figure_{match.rule.split('-')[0]}")
         figures = [self._cue["figure"], *([own] if own is not None else [])]

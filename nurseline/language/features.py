@@ -1,4 +1,4 @@
-"""What the topic model sees of a text: its words, pairs of words, pieces of long words, and word groups."""
+"""What the topic model sees of a text: its words, pairs of words, word groups and shapes of questions."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -7,7 +7,6 @@ from nurseline.language.lexicon import LIGHT, Hits
 from nurseline.language.normalise import Word
 from nurseline.language.patterns import Finder, Rule
 
-_PIECE = 4
 _MOST_WORDS = 120
 
 
@@ -20,10 +19,6 @@ def features(
     content = [word for word in plain if word not in LIGHT]
     found += [f"p:{first} {second}" for first, second in pairwise(plain)]
     found += [f"p:{first} {second}" for first, second in pairwise(content)]
-    for word in content:
-        if len(word) > _PIECE:
-            padded = f"{word}_"
-            found += [f"c:{padded[at : at + _PIECE]}" for at in range(len(padded) - _PIECE + 1)]
     groups = [
         group.removeprefix("topics.")
         for group in hits

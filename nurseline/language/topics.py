@@ -13,7 +13,7 @@ from nurseline.language.reader import Look, Reader, reader
 
 # How sure the model must be. A wrong answer is worse than a question back; a nurse's call is never wrong, so
 # topics that go to a person need less.
-SURE_ANSWER = 0.5
+SURE_ANSWER = 0.44
 SURE_PERSON = 0.36
 SURE_SEGMENT = 0.6
 # How sure the tier model must be to raise what no rule raised.
