@@ -6,6 +6,7 @@ visibility timeout, short socket timeouts so that a silent broker blocks nobody.
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from celery import Celery
@@ -73,6 +74,9 @@ def parts() -> Parts:
 
 @worker_process_init.connect
 def _start_clean(**_: Any) -> None:
+    # A supervisor signals the whole group. The main process then lets its children finish what they send;
+    # a child that fell at once would leave messages of unknown outcome behind.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for inherited in _parts:
         inherited.db.after_fork()
     _parts.clear()
