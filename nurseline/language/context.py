@@ -5,18 +5,19 @@ Each hit of a rule is judged by itself, so that a negated sign never hides anoth
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
 from nurseline.language.lexicon import Hit, Lexicon, group_entries, load_toml
 from nurseline.language.normalise import Word
 from nurseline.language.patterns import Finder, Match
 
-Cause = Literal["negated", "past", "resolved", "general", "figure"]
+Cause = Literal["negated", "past", "resolved", "general", "figure", "partly"]
 
 _GROUPS = (
     "negation now_true not_a_negation scope_end new_statement list_goes_on after_negation resolved "
     "not_resolved past present general general_weak not_general general_anywhere condition_question "
-    "own_now figure figure_after figure_whole figure_bleeding figure_mention"
+    "own_now figure figure_after figure_before figure_whole figure_bleeding figure_mention contrast"
 ).split()
 _REACH = 12  # half words a negation reaches
 _IF_REACH = 14  # half words from "what if" to the sign
@@ -26,6 +27,11 @@ _LONGEST_CUE = 8  # words
 _LONGEST_LIST = 16  # words under one negation
 _PAST_REACH = 24  # half words
 _RESOLVED_REACH = 14  # half words
+_MINE = frozenset("my his her their our mi su mis sus".split())
+_OF_MINE = frozenset("i im me my mi yo".split())
+_SUBJECT_REACH = 8  # half words from "my dog" to what happens to it
+# After these "it's my ..." is still denied: "i dont think it's my heart".
+_THINKING = frozenset("think believe say said feel like that if know creo que pienso siento si".split())
 _AFTER_A_LIST = frozenset("just only but solo pero".split())
 _QUESTION_VERBS = frozenset("is are es son".split())
 # One of these before "fine", "good", "bien" makes it no good news: "can't breathe good", "no respiro bien".
@@ -42,6 +48,16 @@ def add_context(lexicon: Lexicon) -> dict[str, dict[str, str]]:
         lexicon.add(f"@{name}", group_entries(content[name]), exact=True)
     lowered: dict[str, dict[str, str]] = content["lowered"]
     return lowered
+
+
+@cache
+def _figures_with_mine() -> frozenset[str]:
+    """The figures of speech that have a "my" of their own: "off my chest"."""
+    content = load_toml("context")
+    phrases = [
+        phrase for name in _GROUPS if name.startswith("figure") for phrase in group_entries(content[name])
+    ]
+    return frozenset(phrase for phrase in phrases if not _MINE.isdisjoint(phrase.split()))
 
 
 def _starts_inside(hit: Hit, others: Sequence[Hit]) -> bool:
@@ -65,8 +81,9 @@ class Context:
 
     def cause(self, match: Match) -> Cause | None:
         """Why a match is no alarm now, or None."""
-        if self._is_figure(match):
-            return "figure"
+        figure = self._figure(match)
+        if figure is not None:
+            return figure
         if self._negated(match):
             return "negated"
         if self._is_past(match):
@@ -87,22 +104,56 @@ class Context:
     def _gap_after(self, match: Match, hit: Hit) -> int:
         return self._finder.gap(Hit(match.last, match.last), hit)
 
-    def _is_figure(self, match: Match) -> bool:
-        """A part of the match lies inside a figure of speech ("dying" in "dying to get in")."""
+    def _figure(self, match: Match) -> Cause | None:
+        """Whether it lies in figures of speech ("dying" in "dying to get in"), wholly or partly."""
         after = self._cue["figure_after"].starting(match.last + 1, match.last + 8)
-        if any(self._gap_after(match, hit) <= 8 for hit in after):
-            return True
-        if len(self._words) <= 3 and any(
-            hit.last == len(self._words) - 1 for hit in self._cue["figure_whole"].hits
-        ):
-            return True
+        if any(self._gap_after(match, hit) <= 8 and not self._comma(match.last, hit.first) for hit in after):
+            return "figure"
+        if any(hit.first == 0 and hit.last == len(self._words) - 1 for hit in self._cue["figure_whole"].hits):
+            return "figure"
+        if self._of_something_else(match):
+            return "figure"
         own = self._cue.get(f"figure_{match.rule.split('-')[0]}")
-        figures = [self._cue["figure"], *([own] if own is not None else [])]
+        groups = [self._cue["figure"], *([own] if own is not None else [])]
+        inside = [part for part in match.parts if self._inside_figure(part, groups)]
+        if not inside:
+            return None
+        return "figure" if len(inside) == len(match.parts) else "partly"
+
+    def _inside_figure(self, part: Hit, groups: Sequence["_Sorted"]) -> bool:
         return any(
-            figure.first <= part.last and part.first <= figure.last
-            for group in figures
-            for part in match.parts
+            figure.first <= part.last and part.first <= figure.last and self._one_piece(figure)
+            for group in groups
             for figure in group.starting(part.first - _LONGEST_CUE, part.last)
+        )
+
+    def _one_piece(self, figure: Hit) -> bool:
+        """A figure stands within one clause and has no "my" that is not its own: "its sore, my throat"."""
+        if self._comma(figure.first, figure.last):
+            return False
+        words = [word.plain for word in self._words[figure.first : figure.last + 1]]
+        return _MINE.isdisjoint(words) or any(
+            set(words) & _MINE <= set(phrase.split()) for phrase in _figures_with_mine() if words[0] in phrase
+        )
+
+    def _of_something_else(self, match: Match) -> bool:
+        """The sign is said of an animal, or a price is what caused it: "my dog had a seizure"."""
+        for hit in self._cue["figure_before"].starting(match.first - _LONGEST_CUE, match.first - 1):
+            between = {word.plain for word in self._words[hit.last + 1 : match.first]}
+            near = hit.last < match.first and self._gap_before(hit, match) <= _SUBJECT_REACH
+            if (
+                near
+                and self._same_clause(hit, match)
+                and between.isdisjoint(("i", "im", "me", "my", "mi", "yo"))
+            ):
+                return not self._comma(hit.last, match.first)
+        return False
+
+    def _comma(self, first: int, last: int) -> bool:
+        """Whether a comma or a sentence end stands between two words."""
+        words = self._words
+        return words[first].sentence != words[last].sentence or any(
+            words[index].after_comma for index in range(first + 1, last + 1)
         )
 
     # ------------------------------------------------------------------ negation
@@ -124,7 +175,18 @@ class Context:
             return self._listed(cue, part)
         if self._has("scope_end", cue.last + 1, part.first - 1) or words[cue.last + 1].after_comma:
             return False
+        if self._new_clause(cue, part, last):
+            return False
         return self._same_list(cue, part, last)
+
+    def _new_clause(self, cue: Hit, part: Hit, last: int) -> bool:
+        """A statement of its own after a comma or a contrast: "not my arm, my chest hurts"."""
+        words = self._words
+        commas = [index for index in range(cue.last + 1, part.first + 1) if words[index].after_comma]
+        if commas and self._has("new_statement", commas[-1], last):
+            return True
+        contrasts = self._cue["contrast"].starting(cue.last + 2, part.first)
+        return any(words[hit.first - 1].plain not in _THINKING for hit in contrasts)
 
     def _same_list(self, cue: Hit, part: Hit, last: int) -> bool:
         """After a first negated sign only "or", "and", commas go on; "I", "my", "can't" begin anew."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nurseline.language.normalise import Word, contract
+from nurseline.language.spanish import forms
 from nurseline.language.spelling import Speller
 
 RULES = Path(__file__).parent / "rules"
@@ -32,7 +33,7 @@ _SKIPPABLE = FILLERS | LIGHT | frozenset("is are was has have been be esta estan
 _MOST_SKIPS = 3
 _RANGE = re.compile(r"#(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?:[fc]|/\d+)?")
-_VARIANTS = 200  # most wordings one line with alternatives may stand for
+_VARIANTS = 500  # most wordings one line with alternatives may stand for
 
 
 @dataclass(slots=True)
@@ -134,6 +135,7 @@ class Lexicon:
         for form in dict.fromkeys((word, self.corrected(word))):
             symbols.append(form)
             symbols += [f"{form[:size]}*" for size in range(2, len(form) + 1) if form[:size] in self.prefixes]
+            symbols += [other for other in forms(form) if other in self.words]
         if number := _NUMBER.fullmatch(word):
             value = float(number[1])
             symbols += [token for token, low, high in self._ranges if low <= value <= high]
@@ -166,5 +168,5 @@ class Lexicon:
                     waiting.append((child, index + 1, 0))
             if node is not self._root and skipped < _MOST_SKIPS and words[index].plain in _SKIPPABLE:
                 waiting.append((node, index + 1, skipped + 1))
-        for group, last in sorted(found, key=lambda item: item[1]):
+        for last, group in sorted((last, group) for group, last in found):
             hits.setdefault(group, []).append(Hit(first, last))

@@ -1,7 +1,7 @@
 """Everything that is loaded once: word groups, rules, spelling. `look` gives the findings of one text."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -11,8 +11,11 @@ from nurseline.language.meaning import Language
 from nurseline.language.normalise import Reading, contract, read
 from nurseline.language.optout import OptOutDetector
 from nurseline.language.patterns import Finder, Rule, compile_rule
+from nurseline.language.spanish import forms, sound
 from nurseline.language.spelling import Speller
 from nurseline.language.tongue import tongue
+
+_SHORTEST_BY_EAR = 4  # letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +65,34 @@ class Reader:
         self._spanish_shorthand = {**spelling["any"], **spelling["es"]}
         real = [line.strip() for line in (RULES / "lookalikes.txt").read_text(encoding="utf-8").splitlines()]
         self.lexicon.correct_with(Speller(key_words, [*real, *self.lexicon.words]))
+        self._real = frozenset(real)
+        self._by_sound = {
+            sound(word): word for word in sorted(key_words_of(load_toml("concepts"), _SHORTEST_BY_EAR))
+        }
 
     def look(self, text: str, language: str) -> Look:
         """Read a text and find its groups."""
         reading = read(text, self._shorthand)
         spoken = tongue([word.plain for word in reading.words], text, language)
         if spoken == "es":
-            reading = read(text, self._spanish_shorthand)
+            reading = self._by_ear(read(text, self._spanish_shorthand))
         hits = self.lexicon.find(reading.words)
         return Look(reading, Finder(reading.words, hits), hits, spoken)
+
+    def _by_ear(self, reading: Reading) -> Reading:
+        """Spanish words no rule knows, written by ear, as the word that sounds the same."""
+        words = tuple(
+            word if (heard := self._heard(word.plain)) == word.plain else replace(word, plain=heard)
+            for word in reading.words
+        )
+        return reading if words == reading.words else replace(reading, words=words)
+
+    def _heard(self, word: str) -> str:
+        if len(word) < _SHORTEST_BY_EAR or word in self._real or self.lexicon.known(word):
+            return word
+        if any(form in self.lexicon.words for form in forms(word)):
+            return word
+        return self._by_sound.get(sound(word), word)
 
 
 def key_words_of(groups: Mapping[str, Mapping[str, Any]], shortest: int) -> set[str]:
