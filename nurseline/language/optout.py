@@ -66,6 +66,10 @@ class OptOutDetector:
         about_us = any(finder.hits(f"optout.{group}") for group in _ABOUT_US)
         return about_us and not self.protected(finder) and not finder.hits("optout.not_ours")
 
+    def names_messages(self, finder: Finder) -> bool:
+        """Whether the text speaks of messages or of being contacted."""
+        return bool(finder.hits("optout.messages") or finder.hits("optout.contacting"))
+
     def protected(self, finder: Finder) -> bool:
         """Whether the text has words that make it surely no opt-out ("dont stop", "nobody called me")."""
         return bool(finder.hits("optout.not_optout"))

@@ -56,6 +56,8 @@ def understand(
     if RANK[alarm.tier] < RANK["emergency"]:
         alarm = _joined_alarm(using, text, previous, alarm, language)
     if alarm.tier in ("emergency", "urgent"):
+        if optout is not None and _means_life(using, look, alarm):
+            optout = None
         second: Topic | None = "stop" if optout else None
         evidence = alarm.evidence + ((optout,) if optout else ())
         return Meaning(alarm.tier, alarm.tier, 0.95, evidence, second_topic=second, language=look.language)
@@ -78,6 +80,12 @@ def keyed(digit: str) -> Meaning:
         number = int(digit[:9])
         return Meaning("none", "nurse" if number == 0 else "unknown", 1.0, evidence, choice=number)
     return Meaning("none", "unknown", 0.0, evidence)
+
+
+def _means_life(using: Reader, look: Look, alarm: Alarm) -> bool:
+    """Whether "end it", "no more" in a crisis is about life and not about messages."""
+    crisis = any(item.rule.startswith("crisis") for item in alarm.evidence)
+    return crisis and not using.optout.names_messages(look.finder)
 
 
 def _net(using: Reader, look: Look) -> Alarm:

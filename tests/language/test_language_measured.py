@@ -41,7 +41,8 @@ CEILINGS = {
 
 @pytest.fixture(scope="module", params=["en", "es"])
 def measured(request: pytest.FixtureRequest) -> tuple[str, dict[str, Share]]:
-    rows = read_examples(EXAMPLES / f"measure-{request.param}.tsv")
+    files = sorted(EXAMPLES.glob(f"measure-{request.param}*.tsv"))
+    rows = [row for path in files for row in read_examples(path)]
     shares, _ = measures(judge(rows, understand))
     return request.param, {share.name: share for share in shares}
 

@@ -165,6 +165,12 @@ def test_an_opt_out_inside_an_emergency_is_not_lost() -> None:
     assert (meaning.tier, meaning.second_topic) == ("emergency", "stop")
 
 
+@pytest.mark.parametrize("text", ["i want to end it", "end it all", "ya no quiero vivir mas"])
+def test_a_wish_to_end_life_is_no_opt_out(text: str) -> None:
+    meaning = understand(text)
+    assert (meaning.tier, meaning.second_topic) == ("emergency", None)
+
+
 def test_the_evidence_gives_the_words_of_the_patient() -> None:
     meaning = understand("Since noon I Can’t   breathe!!")
     assert any("Can’t breathe" in item.words for item in meaning.evidence)
