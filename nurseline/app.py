@@ -13,6 +13,8 @@ from nurseline.carrier.gateway import TwilioGateway
 from nurseline.carrier.signature import SignatureCheck
 from nurseline.clock import Clock, SystemClock
 from nurseline.config import Settings, SettingsError, load_settings
+from nurseline.consent.allowed import AllowedHours
+from nurseline.consent.states import load_state_hours
 from nurseline.content import LONGEST, Content, gsm7_length, hours_words, is_gsm7, load_content
 from nurseline.crypto import Keyring
 from nurseline.db import Database
@@ -42,7 +44,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
         said = content.render(content_id, language, channel="text", **facts[language])
         return said.text, str(said.version)
 
-    sender = Sender(db, clock, _gateway(settings), words, settings.allowed_hours)
+    sender = Sender(db, clock, _gateway(settings), words, _message_hours(settings))
     signature = SignatureCheck(settings.public_base_url, settings.auth_tokens)
     return Parts(settings, clock, keyring, db, content, languages, hours, signature, sender)
 
@@ -72,6 +74,15 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     webhooks.register(app)
     staff.register(app)
     return app
+
+
+def _message_hours(settings: Settings) -> AllowedHours:
+    """When automated messages may go, checked to leave some hours in every state."""
+    states = load_state_hours() if settings.state_hours else None
+    hours = AllowedHours(settings.allowed_hours, settings.zone, states)
+    if (nowhere := hours.never()) is not None:
+        raise SettingsError(f"MESSAGE_HOURS: leaves no hour that is allowed by state_hours.toml ({nowhere})")
+    return hours
 
 
 def _gateway(settings: Settings) -> TwilioGateway:

@@ -182,6 +182,19 @@ class Settings(BaseSettings):
     message_hours: DaySpan = Field(
         "09:00-20:00", description="local hours in which automated messages may go"
     )
+    state_hours: bool = Field(
+        True, description="keep automated messages to the hours of the state of the number's area code, too"
+    )
+    # Each ends at the latest when the next message is due, so that the three never overlap.
+    aftercare_day_one_until_hours: int = Field(
+        36, ge=25, le=72, description="hours after an injection until which the 24 hour message is of use"
+    )
+    aftercare_day_three_until_hours: int = Field(
+        90, ge=73, le=168, description="hours after an injection until which the 72 hour message is of use"
+    )
+    aftercare_week_one_until_hours: int = Field(
+        216, ge=169, le=336, description="hours after an injection until which the one week message is of use"
+    )
     offer_unsigned_languages: bool = Field(
         False, description="offer languages that no translator has signed; for trials"
     )

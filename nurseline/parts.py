@@ -8,6 +8,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from nurseline.aftercare.plan import Step, steps_until
 from nurseline.callbacks.hours import Hours
 from nurseline.carrier.signature import SignatureCheck
 from nurseline.clock import Clock
@@ -33,6 +34,15 @@ class Parts:
     hours: Hours
     signature: SignatureCheck
     sender: Sender
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The aftercare messages, each with the clinic's latest useful time."""
+        return steps_until(
+            self.settings.aftercare_day_one_until_hours,
+            self.settings.aftercare_day_three_until_hours,
+            self.settings.aftercare_week_one_until_hours,
+        )
 
     def facts(self, language: str, channel: Channel = "text") -> dict[str, str]:
         """The clinic's facts in the words of ``language``: the parameters every entry may use."""

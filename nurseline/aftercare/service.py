@@ -1,8 +1,17 @@
-"""Enrolling injections."""
+"""Enrolling injections.
+
+Of several injections of one number only the latest has its messages sent. They tell the patient to watch for
+the same signs, and later: so when an injection is enrolled, what remains planned for earlier ones of the
+number is cancelled with the reason "replaced by a later injection". The order of enrolling does not matter.
+One enrolled late, after a later injection whose messages are still planned, is stored with its own messages
+cancelled for the same reason; it replaces nothing. A message on its way to the carrier is not called back.
+"""
 
 from __future__ import annotations
 
 import uuid
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,11 +20,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from nurseline.aftercare.models import Injection
-from nurseline.aftercare.plan import FUTURE_ALLOWED, STEPS, Due, plan_of
+from nurseline.aftercare.plan import FUTURE_ALLOWED, STEPS, Due, Step, plan_of
 from nurseline.consent import service as consent
 from nurseline.messaging import outbox
-from nurseline.messaging.models import Contact
+from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.zones import UnknownZoneError, zone
+
+REPLACED = "replaced by a later injection"
 
 
 class EnrolError(ValueError):
@@ -45,19 +56,33 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """The injection, what was planned, and the steps that came too late to be useful."""
+    """The injection, what was planned, and the steps that came too late to be useful.
+
+    ``replaced``: messages of earlier injections of the number that were cancelled for it.
+    ``replaced_by_later``: a later injection has messages planned, so what was planned here is cancelled.
+    """
 
     injection_id: uuid.UUID
     planned: tuple[Due, ...]
     left_out: tuple[str, ...]
+    replaced: int = 0
+    replaced_by_later: bool = False
 
 
-def enrol(session: Session, contact: Contact, entry: Enrolment, *, now: datetime) -> Enrolled:
+def enrol(
+    session: Session,
+    contact: Contact,
+    entry: Enrolment,
+    *,
+    now: datetime,
+    steps: Sequence[Step] = STEPS,
+) -> Enrolled:
     """Store the injection and its consent and plan its messages, all or nothing.
 
+    ``steps``: the clinic's aftercare messages. What remains planned for earlier injections is replaced.
     Raises EnrolError (nothing is stored if the caller rolls back, as `Database.begin` does).
     """
-    due = _checked(entry, now)
+    due = _checked(entry, now, steps)
     record = consent.Record(
         contact.number_hash,
         now,
@@ -79,6 +104,22 @@ def enrol(session: Session, contact: Contact, entry: Enrolment, *, now: datetime
         .where(Contact.id == contact.id)
         .values(timezone=entry.timezone, language=entry.language)
     )
+    _plan(session, contact, injection_id, due, entry, now)
+    replaced = _replace_earlier(session, contact, now, entry.staff)
+    mine = replaced.pop(injection_id, 0)
+    kept = {d.step.name for d in due}
+    left_out = tuple(step.name for step in steps if step.name not in kept)
+    return Enrolled(injection_id, due, left_out, sum(replaced.values()), replaced_by_later=mine > 0)
+
+
+def _plan(
+    session: Session,
+    contact: Contact,
+    injection_id: uuid.UUID,
+    due: Sequence[Due],
+    entry: Enrolment,
+    now: datetime,
+) -> None:
     plans = [
         outbox.Plan(
             "reminder",
@@ -93,11 +134,29 @@ def enrol(session: Session, contact: Contact, entry: Enrolment, *, now: datetime
         for d in due
     ]
     outbox.plan(session, contact, plans, at=now, actor=entry.staff)
-    kept = {d.step.name for d in due}
-    return Enrolled(injection_id, due, tuple(step.name for step in STEPS if step.name not in kept))
 
 
-def _checked(entry: Enrolment, now: datetime) -> tuple[Due, ...]:
+def _replace_earlier(session: Session, contact: Contact, now: datetime, actor: str) -> dict[uuid.UUID, int]:
+    """Cancel what is planned for all but the latest injection that has messages planned; how many of each.
+
+    The ledger is locked by now, so neither another enrolment nor a worker letting a message go is in between.
+    """
+    planned = session.execute(
+        sa.select(OutboundMessage.id, Injection.id.label("injection_id"), Injection.performed_at)
+        .join(Injection, OutboundMessage.injection_id == Injection.id)
+        .where(
+            OutboundMessage.contact_id == contact.id,
+            outbox.REMINDERS,
+            OutboundMessage.status.in_(outbox.OPEN),
+        )
+    ).all()
+    latest = max((row.performed_at for row in planned), default=now)
+    earlier = {row.id: row.injection_id for row in planned if row.performed_at < latest}
+    cancelled = outbox.cancel(session, list(earlier), at=now, reason=REPLACED, actor=actor)
+    return Counter(earlier[message] for message in cancelled)
+
+
+def _checked(entry: Enrolment, now: datetime, steps: Sequence[Step]) -> tuple[Due, ...]:
     if not entry.agreed:
         raise EnrolError("agreed", "messages need the patient's agreement")
     try:
@@ -108,7 +167,7 @@ def _checked(entry: Enrolment, now: datetime) -> tuple[Due, ...]:
         raise EnrolError("performed_at", "needs a time zone")
     if entry.performed_at > now + FUTURE_ALLOWED:
         raise EnrolError("performed_at", "is in the future; enrol an injection after it was performed")
-    due = plan_of(entry.performed_at, now)
+    due = plan_of(entry.performed_at, now, steps)
     if not due:
         raise EnrolError("performed_at", "is too long ago: no message would still be of use")
     return due

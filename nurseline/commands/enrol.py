@@ -53,7 +53,7 @@ def enrol(
     try:
         with parts.db.begin() as session:
             contact = contact_for(session, parts.keyring, patient.e164, at=now)
-            enrolled = enrol_injection(session, contact, entry, now=now)
+            enrolled = enrol_injection(session, contact, entry, now=now, steps=parts.steps)
     except EnrolError as error:
         raise click.ClickException(f"{error.field}: {error}") from error
     _tell(enrolled, as_json)
@@ -78,10 +78,20 @@ def _tell(enrolled: Enrolled, as_json: bool) -> None:
     if as_json:
         keys = ("step", "send_after", "send_before")
         steps = [dict(zip(keys, row, strict=True)) for row in planned]
-        found = {"injection": str(enrolled.injection_id), "planned": steps, "left_out": enrolled.left_out}
+        found = {
+            "injection": str(enrolled.injection_id),
+            "planned": steps,
+            "left_out": enrolled.left_out,
+            "replaced": enrolled.replaced,
+            "replaced_by_later": enrolled.replaced_by_later,
+        }
         click.echo(json.dumps(found))
         return
     for step, after, before in planned:
         click.echo(f"{step}: from {after}, useful until {before}")
     for step in enrolled.left_out:
         click.echo(f"{step}: not planned, too late to be useful")
+    if enrolled.replaced:
+        click.echo(f"earlier injections: {enrolled.replaced} messages cancelled, these replace them")
+    if enrolled.replaced_by_later:
+        click.echo("cancelled: a later injection of this number has its messages planned")

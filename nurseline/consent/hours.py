@@ -2,43 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-AHEAD = 4  # days in which an opening is looked for
+AHEAD = 9  # days in which an opening is looked for: the same day of the next week, and one to spare
+LOOK = timedelta(hours=12)  # no zone changes its clock twice within this
+MIDNIGHT = time(0)
 Span = tuple[time, time]  # first and last local time; a last of 00:00 means midnight
+Week = tuple[Span | None, ...]  # Monday first; None: closed on that day
 
 
-def is_allowed(instant: datetime, zone: ZoneInfo, span: Span) -> bool:
-    """Whether ``instant`` falls into ``span`` on the clock of ``zone``."""
-    local = instant.astimezone(zone).time()
-    first, last = span
-    return first <= local and (last == time(0) or local < last)
+def every_day(span: Span) -> Week:
+    """The week that has ``span`` on each of its days."""
+    return (span,) * 7
 
 
-def next_allowed(instant: datetime, zone: ZoneInfo, span: Span) -> datetime:
-    """The first instant from ``instant`` on that is allowed in ``zone``, in UTC.
+def both(one: Week, other: Week) -> Week:
+    """The hours that two weeks have in common."""
+    return tuple(_common(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _common(one: Span | None, other: Span | None) -> Span | None:
+    if one is None or other is None:
+        return None
+    first = max(one[0], other[0])
+    last = min((one[1], other[1]), key=lambda at: (at == MIDNIGHT, at))
+    return (first, last) if last == MIDNIGHT or first < last else None
+
+
+def is_open(instant: datetime, zones: Collection[ZoneInfo], week: Week) -> bool:
+    """Whether ``instant`` falls into the hours of ``week`` on the clocks of all ``zones``."""
+    return all(_holds(instant.astimezone(zone), week) for zone in zones)
+
+
+def _holds(local: datetime, week: Week) -> bool:
+    span = week[local.weekday()]
+    return span is not None and span[0] <= local.time() and (span[1] == MIDNIGHT or local.time() < span[1])
+
+
+def next_opening(instant: datetime, zones: Collection[ZoneInfo], week: Week) -> datetime | None:
+    """The first instant from ``instant`` on that is open in all ``zones``, in UTC; None if there is none.
 
     An opening that the change to summer time swallows is the first instant after the gap; one that comes
-    twice in autumn opens twice. Raises ArithmeticError for a span that no day holds.
+    twice in autumn opens twice.
     """
     start = instant.astimezone(UTC)
-    if is_allowed(start, zone, span):
+    if is_open(start, zones, week):
         return start
-    ends = [*_openings(start, zone, span[0]), *_changes(start, zone)]
-    allowed = [at for at in ends if at >= start and is_allowed(at, zone, span)]
-    if not allowed:
-        raise ArithmeticError("no day has an opening")
-    return min(allowed)
+    # Where all zones are open at once for the first time, one of them has just opened.
+    ends = (at for zone in zones for at in (*_openings(start, zone, week), *_changes(start, zone)))
+    return min((at for at in ends if at >= start and is_open(at, zones, week)), default=None)
 
 
-def _openings(start: datetime, zone: ZoneInfo, first: time) -> list[datetime]:
+def day_begins(instant: datetime, zone: ZoneInfo, *, days: int) -> datetime:
+    """When the local date ``days`` after that of ``instant`` begins, in UTC."""
+    date = instant.astimezone(zone).date() + timedelta(days=days)
+    return datetime.combine(date, MIDNIGHT, tzinfo=zone).astimezone(UTC)
+
+
+def _openings(start: datetime, zone: ZoneInfo, week: Week) -> list[datetime]:
     """The openings of the days ahead; two on the day of an hour that comes twice."""
-    day = start.astimezone(zone).date()
-    days = [day + timedelta(days=ahead) for ahead in range(AHEAD)]
+    today = start.astimezone(zone).date()
+    days = (today + timedelta(days=ahead) for ahead in range(AHEAD))
     return [
-        datetime.combine(day, first, tzinfo=zone).replace(fold=fold).astimezone(UTC)
+        datetime.combine(day, span[0], tzinfo=zone).replace(fold=fold).astimezone(UTC)
         for day in days
+        if (span := week[day.weekday()]) is not None
         for fold in (0, 1)
     ]
 
@@ -46,9 +76,9 @@ def _openings(start: datetime, zone: ZoneInfo, first: time) -> list[datetime]:
 def _changes(start: datetime, zone: ZoneInfo) -> list[datetime]:
     """The instants at which the clock of ``zone`` jumps in the days ahead."""
     found = []
-    for hour in range(AHEAD * 24):
-        before = start + timedelta(hours=hour)
-        after = before + timedelta(hours=1)
+    for step in range(AHEAD * 2):
+        before = start + step * LOOK
+        after = before + LOOK
         offset = before.astimezone(zone).utcoffset()
         if after.astimezone(zone).utcoffset() == offset:
             continue

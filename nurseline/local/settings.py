@@ -20,6 +20,7 @@ FOR_A_LOOK = {
     "ALERT_NUMBERS": "+12025550199",
     # A newcomer's reminder goes at any hour; in service the default keeps to the day.
     "MESSAGE_HOURS": "00:00-24:00",
+    "STATE_HOURS": "0",
     # So that there is a second language to look at before a translator has signed it.
     "OFFER_UNSIGNED_LANGUAGES": "1",
     # One person looks at one page: quick to start, and little to read past.

@@ -87,9 +87,7 @@ class OutboundMessage(Base):
     )  # the exact words; a reminder gets them when it is sent
     send_after: Mapped[datetime] = mapped_column(UtcDateTime)
     send_before: Mapped[datetime | None] = mapped_column(UtcDateTime)  # after this it is of no use
-    timezone: Mapped[str | None] = mapped_column(
-        sa.String(64)
-    )  # IANA; whose allowed hours count. None: any hour
+    timezone: Mapped[str | None] = mapped_column(sa.String(64))  # IANA; where the patient is, if known
     status: Mapped[str] = mapped_column(sa.String(12))
     reason: Mapped[str] = mapped_column(
         sa.String(40), default=""
@@ -122,6 +120,8 @@ class OutboundMessage(Base):
         # Not on the status: a predicate that updates also name would lure the planner off the primary key.
         sa.Index("ix_outbound_lease", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")),
         sa.Index("ix_outbound_contact", "contact_id", "created_at"),
+        # What the caps count and a STOP cancels.
+        sa.Index("ix_outbound_reminders", "contact_id", postgresql_where=sa.text("purpose = 'reminder'")),
         sa.Index(
             "ix_outbound_to_check",
             "created_at",

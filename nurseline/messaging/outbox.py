@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
+from nurseline.messaging.timing import LOOK_BACK, NOTHING_BEFORE, Earlier, Past
 from nurseline.transitions import Transitions
 
 PRIORITY = {"alert": 0, "confirmation": 1, "reply": 1, "staff": 1, "reminder": 5}
@@ -37,13 +38,17 @@ MOVES = Transitions(
     },
 )
 NO_CLAIM = {"claim_token": None, "lease_until": None}
+OPEN = ("scheduled", "claimed")
+WENT = frozenset({"sent", "delivered", "undelivered", "unknown"})
+# Written out, so that the planner knows the index on them fits whatever the other values are.
+REMINDERS = OutboundMessage.purpose == sa.literal("reminder", literal_execute=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A message to be sent. ``body`` None: worded when it is sent, from ``content_id``.
 
-    ``timezone``: whose allowed hours count, None for any hour. ``send_before``: after it of no use.
+    ``timezone``: the patient's, None if unknown. ``send_before``: from then on of no use.
     """
 
     purpose: str
@@ -109,21 +114,58 @@ def claim_due(session: Session, *, now: datetime, limit: int) -> tuple[uuid.UUID
     return token, [i for i in due if i in moved]
 
 
+def others_to(session: Session, row: OutboundMessage, *, now: datetime) -> Past:
+    """What else automated went to the number of ``row`` lately, or comes before it."""
+    found = session.execute(
+        sa.select(
+            OutboundMessage.status,
+            OutboundMessage.sending_at,
+            OutboundMessage.send_after,
+            OutboundMessage.send_before,
+            OutboundMessage.injection_id,
+        ).where(
+            OutboundMessage.contact_id == row.contact_id,
+            REMINDERS,
+            OutboundMessage.id != row.id,
+            sa.or_(OutboundMessage.sending_at > now - LOOK_BACK, OutboundMessage.status.in_(OPEN)),
+        )
+    ).all()
+    if not found:
+        return NOTHING_BEFORE
+    return Past(
+        went=[one.sending_at for one in found if one.sending_at and one.status in WENT],
+        under_way=[one.sending_at for one in found if one.sending_at and one.status == "sending"],
+        earlier=[
+            Earlier(one.send_after, one.send_before)
+            for one in found
+            if one.status in OPEN
+            and row.injection_id
+            and one.injection_id == row.injection_id
+            # The latest useful time gives the order: a due time moves when a message waits.
+            and one.send_before
+            and row.send_before
+            and one.send_before < row.send_before
+        ],
+    )
+
+
 def cancel_planned(
     session: Session, number_hash: str, *, at: datetime, reason: str, actor: str = "line"
 ) -> int:
     """Cancel every automated message to a number that has not started to go; how many."""
-    ids = session.scalars(
-        sa.select(OutboundMessage.id).where(
-            OutboundMessage.number_hash == number_hash,
-            OutboundMessage.purpose == "reminder",
-            OutboundMessage.status.in_(("scheduled", "claimed")),
-        )
-    ).all()
-    moved = MOVES.move(
-        session, ids, "cancelled", at=at, cause=reason, actor=actor, values={"reason": reason, **NO_CLAIM}
+    contact = sa.select(Contact.id).where(Contact.number_hash == number_hash).scalar_subquery()
+    query = sa.select(OutboundMessage.id).where(
+        OutboundMessage.contact_id == contact, REMINDERS, OutboundMessage.status.in_(OPEN)
     )
-    return len(moved)
+    return len(cancel(session, session.scalars(query).all(), at=at, reason=reason, actor=actor))
+
+
+def cancel(
+    session: Session, ids: Sequence[uuid.UUID], *, at: datetime, reason: str, actor: str = "line"
+) -> list[uuid.UUID]:
+    """Cancel those of ``ids`` that have not started to go; which. ``reason``: at most 40 letters."""
+    values = {"reason": reason, **NO_CLAIM}
+    return MOVES.move(session, ids, "cancelled", at=at, cause=reason, actor=actor, values=values)
 
 
 def take_back_stale(session: Session, *, now: datetime) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Sending due messages. The order of commits is what keeps a message from being lost or doubled:
 
-claim and commit; then for each row: check and mark ``sending``, commit; ask the carrier with no
+claim and commit; then for each row: decide (`timing`) and mark ``sending``, commit; ask the carrier with no
 transaction open; record what came of it, commit. A worker that dies before ``sending`` loses nothing,
 one that dies after leaves a row that becomes ``unknown`` and is looked up at the carrier, never resent.
 """
@@ -12,22 +12,30 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from nurseline.clock import Clock
 from nurseline.consent import service as consent
-from nurseline.consent.hours import Span, next_allowed
+from nurseline.consent.allowed import AllowedHours
 from nurseline.db import Database
 from nurseline.messaging.models import OutboundMessage
-from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, cancel_planned, claim_due
+from nurseline.messaging.outbox import (
+    ANSWERS,
+    MOVES,
+    NO_CLAIM,
+    SENDING_LEASE,
+    cancel_planned,
+    claim_due,
+    others_to,
+)
+from nurseline.messaging.timing import Decision, Go, Skip, Wait, decide, useful
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
-from nurseline.zones import zone
 
 log = structlog.get_logger(__name__)
 
@@ -67,14 +75,14 @@ class _Going:
 class Sender:
     """What sending needs, wired once per process.
 
-    ``span``: allowed local hours of automated messages. ``width``: requests under way at once.
+    ``hours``: when automated messages may go. ``width``: requests under way at once.
     """
 
     db: Database
     clock: Clock
     gateway: Gateway
     words: Words
-    span: Span = (time(9), time(20))
+    hours: AllowedHours
     width: int = 8
 
     def send_due(self, *, limit: int = 100) -> int:
@@ -128,27 +136,41 @@ class Sender:
             return None
 
     def _prepare(self, session: Session, message_id: uuid.UUID, token: uuid.UUID) -> _Going | None:
-        now = self.clock.now()
-        row = session.get(OutboundMessage, message_id)
+        row = session.get(OutboundMessage, message_id, options=[joinedload(OutboundMessage.contact)])
         if row is None or row.claim_token != token:
             return None  # cancelled, or the lease ended and somebody else has it
-        mine = OutboundMessage.claim_token == token
-        if reason := self._useless(row, now):
-            self._skip(session, row, reason, now, mine)
-            return None
-        if (opening := self._opening(row, now)) > now:
-            values: dict[str, Any] = {"send_after": opening, **NO_CLAIM}
-            MOVES.move(
-                session, [row.id], "scheduled", at=now, cause="quiet hours", only_if=[mine], values=values
-            )
-            return None
+        if row.purpose not in ANSWERS:
+            # One at a time per number: of two workers the second then sees what the first let go.
+            consent.holds(session, row.number_hash)
+        now = self.clock.now()
+        match self._decision(session, row, now):
+            case Skip(why):
+                self._skip(session, row, why, now, token)
+                return None
+            case Wait(until, why):
+                values: dict[str, Any] = {"send_after": until, **NO_CLAIM}
+                mine = [OutboundMessage.claim_token == token]
+                MOVES.move(session, [row.id], "scheduled", at=now, cause=why, only_if=mine, values=values)
+                return None
+            case Go():
+                return self._go(session, row, now, token)
+
+    def _decision(self, session: Session, row: OutboundMessage, now: datetime) -> Decision:
+        if row.purpose in ANSWERS:
+            return Go() if useful(row.send_before, now) else Skip("too late")
+        where = self.hours.where(row.contact.number, row.timezone or row.contact.timezone)
+        return decide(row.send_before, where, others_to(session, row, now=now), now)
+
+    def _go(self, session: Session, row: OutboundMessage, now: datetime, token: uuid.UUID) -> _Going | None:
         text, version = (
             (row.body, row.content_version)
             if row.body is not None
             else self.words(row.content_id, row.language)
         )
         # The ledger is asked in the same statement that lets the message go, so a STOP just before it wins.
-        allowed = [mine] if row.purpose in ANSWERS else [mine, consent.opted_in(OutboundMessage.number_hash)]
+        allowed = [OutboundMessage.claim_token == token]
+        if row.purpose not in ANSWERS:
+            allowed.append(consent.opted_in(OutboundMessage.number_hash))
         attempt = row.attempts + 1
         values = {
             "body": text,
@@ -161,27 +183,15 @@ class Sender:
         if not MOVES.move(
             session, [row.id], "sending", at=now, cause="request", only_if=allowed, values=values
         ):
-            self._skip(session, row, "opted out or no consent", now, mine)
+            self._skip(session, row, "opted out or no consent", now, token)
             return None
         return _Going(row.contact.number, text, attempt)
 
-    def _opening(self, row: OutboundMessage, now: datetime) -> datetime:
-        """The next instant at which the row may go by the hours of the day."""
-        if row.purpose in ANSWERS or row.timezone is None:
-            return now
-        return next_allowed(now, zone(row.timezone), self.span)
-
-    def _useless(self, row: OutboundMessage, now: datetime) -> str | None:
-        """Why a row is of no use any more, if so."""
-        if row.send_before is None:
-            return None
-        if now >= row.send_before:
-            return "too late"
-        return "too late after quiet hours" if self._opening(row, now) >= row.send_before else None
-
-    def _skip(self, session: Session, row: OutboundMessage, reason: str, now: datetime, mine: Any) -> None:
-        values = {"reason": reason, **NO_CLAIM}
-        MOVES.move(session, [row.id], "skipped", at=now, cause=reason, only_if=[mine], values=values)
+    def _skip(
+        self, session: Session, row: OutboundMessage, why: str, now: datetime, token: uuid.UUID
+    ) -> None:
+        values, mine = {"reason": why, **NO_CLAIM}, [OutboundMessage.claim_token == token]
+        MOVES.move(session, [row.id], "skipped", at=now, cause=why, only_if=mine, values=values)
 
     def _record(self, session: Session, message_id: uuid.UUID, attempt: int, outcome: SendOutcome) -> None:
         """Write down what came of one attempt, even if it took so long that it counts as unknown by now."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nurseline.consent.hours import is_allowed, next_allowed
+from nurseline.consent.hours import Span, Week, both, day_begins, every_day, is_open, next_opening
 from tests.support.line import instants
 
 USUAL = (time(9), time(20))
@@ -42,6 +42,22 @@ def spans(draw: st.DrawFn) -> tuple[time, time]:
     """Spans of the day; some last until 24:00, which is written 00:00."""
     first, last = sorted((draw(QUARTERS), draw(QUARTERS)))
     return (first, last) if first < last and draw(st.booleans()) else (first, time(0))
+
+
+def is_allowed(instant: datetime, zone: ZoneInfo, span: Span) -> bool:
+    return is_open(instant, (zone,), every_day(span))
+
+
+def next_allowed(instant: datetime, zone: ZoneInfo, span: Span) -> datetime:
+    found = next_opening(instant, (zone,), every_day(span))
+    assert found is not None
+    return found
+
+
+@st.composite
+def weeks(draw: st.DrawFn) -> Week:
+    """Hours that differ from day to day; some days are closed."""
+    return tuple(draw(st.one_of(st.none(), spans())) for _ in range(7))
 
 
 def utc(text: str) -> datetime:
@@ -120,3 +136,49 @@ def test_a_span_until_midnight_holds_the_last_minute_of_the_day() -> None:
 def test_a_local_time_counts_as_the_instant_that_it_is() -> None:
     local = datetime(2026, 3, 7, 21, 0, tzinfo=NEW_YORK)
     assert next_allowed(local, NEW_YORK, USUAL) == utc("2026-03-08T13:00")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(INSTANTS, NEAR_A_CHANGE), st.lists(ZONES, min_size=1, max_size=3), weeks())
+def test_with_several_zones_and_a_week_the_first_instant_that_suits_all_is_found(
+    instant, zones, week
+) -> None:
+    found = next_opening(instant, zones, week)
+    if found is not None:
+        assert found >= instant
+        assert is_open(found, zones, week)
+        assert found == instant or not is_open(found - timedelta(microseconds=1), zones, week)
+    minute, end = instant, found or instant + timedelta(days=8)
+    while minute < end:
+        assert not all(inside(minute.astimezone(zone), week) for zone in zones)
+        minute += timedelta(minutes=13)
+
+
+def inside(local: datetime, week: Week) -> bool:
+    span = week[local.weekday()]
+    return span is not None and span[0] <= local.time() and (span[1] == time(0) or local.time() < span[1])
+
+
+def test_a_closed_day_is_passed_over_until_the_next_one_that_opens() -> None:
+    week = (USUAL, *[None] * 6)
+    monday_evening = utc("2026-01-13T02:00")
+    assert next_opening(monday_evening, (NEW_YORK,), week) == utc("2026-01-19T14:00")
+    assert next_opening(monday_evening, (NEW_YORK,), (None,) * 7) is None
+
+
+def test_zones_that_are_never_open_together_have_no_opening() -> None:
+    morning = every_day((time(9), time(10)))
+    assert next_opening(utc("2026-01-15T00:00"), (NEW_YORK, ZoneInfo("Asia/Kathmandu")), morning) is None
+
+
+@given(weeks(), weeks(), st.one_of(INSTANTS, NEAR_A_CHANGE), ZONES)
+def test_what_two_weeks_have_in_common_is_open_when_both_are(one, other, instant, zone) -> None:
+    expected = is_open(instant, (zone,), one) and is_open(instant, (zone,), other)
+    assert is_open(instant, (zone,), both(one, other)) == expected
+
+
+def test_a_local_date_begins_at_midnight_or_right_after_it_where_midnight_is_left_out() -> None:
+    havana = ZoneInfo("America/Havana")
+    assert day_begins(utc("2026-01-15T16:00"), NEW_YORK, days=1) == utc("2026-01-16T05:00")
+    assert day_begins(utc("2026-10-31T16:00"), NEW_YORK, days=7) == utc("2026-11-07T05:00")
+    assert day_begins(utc("2026-03-07T16:00"), havana, days=1) == utc("2026-03-08T05:00")

@@ -29,7 +29,7 @@ THREADS, ROWS = 8, 200
 
 def plan_many(parts: Parts, count: int) -> None:
     contact = make_contact(parts, agreed=True)
-    one = outbox.Plan("reminder", "test.words", "en", parts.clock.now(), body="Words.")
+    one = outbox.Plan("staff", "test.words", "en", parts.clock.now(), body="Words.")
     with parts.db.begin() as session:
         outbox.plan(session, contact, [one] * count, at=parts.clock.now())
 

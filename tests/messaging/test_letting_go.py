@@ -17,6 +17,7 @@ from nurseline.outcomes import NotSent
 from nurseline.parts import Parts
 from tests.messaging.support import claimed
 from tests.support.line import (
+    OTHER_NUMBER,
     ZONE,
     FakeGateway,
     fetch,
@@ -138,9 +139,8 @@ def test_it_is_the_zone_of_the_patient_that_counts(
     parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock
 ) -> None:
     clock.instant = datetime(2026, 3, 4, 0, 30, tzinfo=UTC)  # 19:30 in New York, 14:30 in Honolulu, 18:30 CST
-    contact = make_contact(parts, agreed=True)
-    for zone in (ZONE, "Pacific/Honolulu", "Europe/Berlin"):
-        plan_one(parts, contact, timezone=zone, body=zone)
+    for last, zone in enumerate((ZONE, "Pacific/Honolulu", "Europe/Berlin")):
+        plan_one(parts, make_contact(parts, f"+1202555012{last}", agreed=True), timezone=zone, body=zone)
     sender.send_due()
     assert sorted(sent.body for sent in gateway.sends) == [ZONE, "Pacific/Honolulu"]
 
@@ -231,7 +231,7 @@ def test_a_message_without_words_keeps_nobody_waiting_and_goes_when_there_are_so
     parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
 ) -> None:
     broken = plan_one(parts, contact, body=None, send_after=clock.now() - minutes(5))
-    plan_one(parts, contact)
+    plan_one(parts, make_contact(parts, OTHER_NUMBER, agreed=True))
     replace(sender, words=broken_words).send_due()
     assert len(gateway.sends) == 1
     row = fetch(parts, broken)

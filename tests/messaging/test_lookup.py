@@ -23,7 +23,7 @@ def contact(parts: Parts) -> Contact:
 def unknown_one(
     parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, body: str = "Words."
 ) -> uuid.UUID:
-    message = plan_one(parts, contact, body=body)
+    message = plan_one(parts, contact, "staff", body=body)
     gateway.script = [Ambiguous("no answer")]
     sender.send_due()
     assert fetch(parts, message).status == "unknown"
@@ -98,7 +98,7 @@ def test_a_sid_of_another_message_is_not_taken(
     parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
 ) -> None:
     lost = unknown_one(parts, sender, gateway, contact)
-    other, there = plan_one(parts, contact, body="Words."), sid()
+    other, there = plan_one(parts, contact, "staff", body="Words."), sid()
     gateway.script = [Accepted(there)]
     sender.send_due()
     gateway.held["Words."] = [there]

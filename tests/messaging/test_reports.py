@@ -34,7 +34,7 @@ def contact(parts: Parts) -> Contact:
 
 
 def sent_one(parts: Parts, sender: Sender, contact: Contact) -> tuple[uuid.UUID, str]:
-    message = plan_one(parts, contact)
+    message = plan_one(parts, contact, "staff")
     sender.send_due()
     known = fetch(parts, message).provider_sid
     assert known is not None

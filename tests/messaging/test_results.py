@@ -173,7 +173,7 @@ def test_an_ambiguous_send_is_unknown_and_never_repeated(
 def test_one_send_that_breaks_leaves_the_others_of_its_batch_alone(
     parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
 ) -> None:
-    messages = [plan_one(parts, contact) for _ in range(20)]
+    messages = [plan_one(parts, contact, "staff") for _ in range(20)]
     gateway.script = [RuntimeError("a fault of ours")]
     with pytest.raises(RuntimeError):
         sender.send_due()

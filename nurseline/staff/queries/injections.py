@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from nurseline.aftercare.models import Injection
-from nurseline.aftercare.plan import STEPS
-from nurseline.consent.hours import Span, next_allowed
+from nurseline.aftercare.plan import Step
+from nurseline.consent.allowed import AllowedHours
+from nurseline.consent.hours import next_opening
 from nurseline.messaging.models import OutboundMessage
 from nurseline.phone import parse
 from nurseline.staff.queries.people import names_of
@@ -54,13 +55,17 @@ class Enrolled:
     enrolled_by: str
 
 
-def injection_page(session: Session, injection_id: uuid.UUID, span: Span) -> Enrolled | None:
-    """One injection; None if there is none with this id. ``span``: allowed local hours of messages."""
+def injection_page(
+    session: Session, injection_id: uuid.UUID, hours: AllowedHours, steps: Sequence[Step]
+) -> Enrolled | None:
+    """One injection; None if there is none with this id. ``hours``: when messages may go."""
     injection = session.get(Injection, injection_id)
-    return _enrolled(session, [injection], span)[0] if injection else None
+    return _enrolled(session, [injection], hours, steps)[0] if injection else None
 
 
-def recent_injections(session: Session, span: Span, *, limit: int = SHOWN) -> list[Enrolled]:
+def recent_injections(
+    session: Session, hours: AllowedHours, steps: Sequence[Step], *, limit: int = SHOWN
+) -> list[Enrolled]:
     """The injections enrolled last, newest first."""
     rows = session.scalars(
         sa.select(Injection)
@@ -68,10 +73,12 @@ def recent_injections(session: Session, span: Span, *, limit: int = SHOWN) -> li
         .options(selectinload(Injection.contact))
         .limit(limit)
     ).all()
-    return _enrolled(session, rows, span)
+    return _enrolled(session, rows, hours, steps)
 
 
-def _enrolled(session: Session, injections: Sequence[Injection], span: Span) -> list[Enrolled]:
+def _enrolled(
+    session: Session, injections: Sequence[Injection], hours: AllowedHours, steps: Sequence[Step]
+) -> list[Enrolled]:
     by_injection: dict[uuid.UUID, dict[str, OutboundMessage]] = defaultdict(dict)
     if injections:
         ids = [injection.id for injection in injections]
@@ -86,22 +93,25 @@ def _enrolled(session: Session, injections: Sequence[Injection], span: Span) -> 
             injection,
             parse(injection.contact.number).masked,
             zone(injection.timezone),
-            _reminders(injection, by_injection[injection.id], span),
+            _reminders(injection, by_injection[injection.id], hours, steps),
             names[injection.enrolled_by],
         )
         for injection in injections
     ]
 
 
-def _reminders(injection: Injection, messages: dict[str, OutboundMessage], span: Span) -> list[Reminder]:
+def _reminders(
+    injection: Injection, messages: dict[str, OutboundMessage], hours: AllowedHours, steps: Sequence[Step]
+) -> list[Reminder]:
+    where = hours.where(injection.contact.number, injection.timezone)
     reminders = []
-    for step in STEPS:
+    for step in steps:
         due = injection.performed_at + step.after
-        until = injection.performed_at + step.until
         message = messages.get(step.name)
+        until = (message and message.send_before) or injection.performed_at + step.until
         expected = None
         if message and message.status in {"scheduled", "claimed"}:
-            opening = next_allowed(max(due, message.send_after), zone(injection.timezone), span)
-            expected = opening if opening < until else None
+            opening = next_opening(max(due, message.send_after), where.zones, where.week)
+            expected = opening if opening and opening < until else None
         reminders.append(Reminder(step.name, message, due, until, expected))
     return reminders

@@ -8,7 +8,7 @@ from flask import abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from nurseline.aftercare import service as aftercare
-from nurseline.aftercare.service import EnrolError, Enrolment
+from nurseline.aftercare.service import EnrolError, Enrolled, Enrolment
 from nurseline.content import Rendered
 from nurseline.messaging.contacts import contact_for
 from nurseline.parts import Parts, current_parts
@@ -18,6 +18,7 @@ from nurseline.staff.forms import EnrolForm, seen
 from nurseline.staff.queries.injections import injection_page, recent_injections
 
 CONSENT = "consent.wording"
+ONE = "Only the messages of the latest injection are sent."
 
 
 @blueprint.get("/injections")
@@ -26,7 +27,7 @@ def injections() -> ResponseReturnValue:
     """The injections enrolled last."""
     parts = current_parts()
     with parts.db.begin() as session:
-        rows = recent_injections(session, parts.settings.allowed_hours)
+        rows = recent_injections(session, parts.sender.hours, parts.steps)
     return render_template("staff/injections.html", rows=rows)
 
 
@@ -51,14 +52,23 @@ def enrol() -> ResponseReturnValue:
     if not form.validate():
         return _show(parts, form), 422
     try:
-        injection_id = _enrol(parts, form)
+        made = _enrol(parts, form)
     except EnrolError as error:
         form.put(error)
         return _show(parts, form), 422
     flash("Enrolled. This is what was planned.", "success")
+    if made.replaced:
+        flash(
+            f"Earlier injections of this number: {made.replaced} planned messages were cancelled. {ONE}",
+            "info",
+        )
+    if made.replaced_by_later:
+        flash(
+            f"A later injection of this number is enrolled, so its messages go and not these. {ONE}", "info"
+        )
     if form.performed.happened_twice:
         flash("Clocks showed that time twice that night. The first one was taken.", "info")
-    return redirect(url_for("staff.injection", injection_id=injection_id))
+    return redirect(url_for("staff.injection", injection_id=made.injection_id))
 
 
 @blueprint.get("/injections/<uuid:injection_id>")
@@ -67,13 +77,13 @@ def injection(injection_id: uuid.UUID) -> ResponseReturnValue:
     """What was planned for one injection, what was left out, and why."""
     parts = current_parts()
     with parts.db.begin() as session:
-        page = injection_page(session, injection_id, parts.settings.allowed_hours)
+        page = injection_page(session, injection_id, parts.sender.hours, parts.steps)
         if page is None:
             abort(404)
     return render_template("staff/injection.html", page=page)
 
 
-def _enrol(parts: Parts, form: EnrolForm) -> uuid.UUID:
+def _enrol(parts: Parts, form: EnrolForm) -> Enrolled:
     now, person = parts.clock.now(), viewer()
     wording = parts.say(CONSENT, form.language.data)
     entry = Enrolment(
@@ -87,7 +97,7 @@ def _enrol(parts: Parts, form: EnrolForm) -> uuid.UUID:
     )
     with parts.db.begin() as session:
         contact = contact_for(session, parts.keyring, form.parsed.e164, at=now)
-        made = aftercare.enrol(session, contact, entry, now=now)
+        made = aftercare.enrol(session, contact, entry, now=now, steps=parts.steps)
         audit.record(
             session,
             person.id,
@@ -96,7 +106,7 @@ def _enrol(parts: Parts, form: EnrolForm) -> uuid.UUID:
             contact_id=contact.id,
             injection_id=made.injection_id,
         )
-    return made.injection_id
+    return made
 
 
 def _form(parts: Parts, *, empty: bool = False) -> EnrolForm:
