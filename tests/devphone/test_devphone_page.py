@@ -105,6 +105,7 @@ def test_a_call_is_made_heard_and_answered_with_keys_and_words(page, phone, line
     expect(page.get_by_text("The call has ended.")).to_be_visible()
     page.get_by_role("button", name="Call").click()
     page.get_by_role("button", name="Skip words").click()
+    expect(page.get_by_text("The line is listening.")).to_be_visible()
     page.get_by_label("Say something").fill("my knee")
     page.get_by_label("Say something").press("Enter")
     expect(page.get_by_text("You chose my knee.")).to_be_visible()
@@ -115,6 +116,45 @@ def test_a_call_from_the_line_rings_and_is_answered(page, phone, line):
     phone.client.calls.create(to=phone.handset, from_=phone.number, url=f"{line.url}/voice")
     page.get_by_role("button", name="Answer").click()
     expect(page.get_by_text("Call 9 1 1 in an emergency.")).to_be_visible()
+
+
+def test_a_text_that_comes_during_a_call_is_marked_and_the_way_back_is_shown(page, phone):
+    expect(page.get_by_text("No messages yet")).to_be_visible()
+    texts, back = page.locator("#show-texts"), page.get_by_role("button", name="Back to texts")
+    page.get_by_role("button", name="Call").click()
+    expect(page.get_by_text("Call 9 1 1 in an emergency.")).to_be_visible()
+    expect(back).to_be_hidden()
+    phone.send("A nurse will call you.")
+    expect(texts).to_have_accessible_name("Texts 1 new")
+    expect(page.get_by_text("1 new", exact=True)).to_be_visible()
+    phone.send("Reply STOP to end.")
+    expect(texts).to_have_accessible_name("Texts 2 new")
+    page.get_by_role("button", name="Hang up").click()
+    expect(page.get_by_text("The call has ended.")).to_be_visible()
+    expect(back).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("A nurse will call you.")).to_be_visible()
+    expect(texts).to_have_accessible_name("Texts")
+    expect(page.get_by_label("Message")).to_be_focused()
+
+
+def test_only_new_texts_of_this_number_are_marked(page, phone):
+    phone.send("an old one")
+    expect(page.get_by_text("an old one")).to_be_visible()
+    page.get_by_role("button", name="Keypad").click()
+    phone.send("a new one")
+    texts, number = page.locator("#show-texts"), page.get_by_label("Your number")
+    expect(texts).to_have_accessible_name("Texts 1 new")
+    for other, thread in (("+12025550124", "No messages yet"), (phone.handset, "a new one")):
+        number.fill(other)
+        number.press("Tab")
+        expect(page.locator("#thread")).to_contain_text(thread)
+        expect(texts).to_have_accessible_name("Texts")
+    phone.send("a newer one")
+    expect(texts).to_have_accessible_name("Texts 1 new")
+    texts.click()
+    expect(page.get_by_text("a newer one")).to_be_visible()
+    expect(texts).to_have_accessible_name("Texts")
 
 
 def test_complaints_and_opt_outs_are_shown(page, line):

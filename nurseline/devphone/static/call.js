@@ -94,6 +94,7 @@ async function act(what, body = {}) {
 
 export function showCall(next) {
   const first = fresh;
+  const wasInCall = inCall();
   fresh = false;
   if (next && call?.sid === next.sid && next.lines.length < seen) return;  // an older answer overtaken by a newer one
   if (next?.sid !== call?.sid) {
@@ -107,6 +108,9 @@ export function showCall(next) {
   byId("ringing").hidden = !rings;
   byId("dial").hidden = inCall();
   byId("hangup").hidden = !inCall() || rings;
+  byId("back").hidden = !next?.ended;
+  // The button that ended the call has gone; who works by keyboard goes on here.
+  if (wasInCall && next?.ended && document.activeElement === document.body) byId("back").focus();
   for (const button of byId("keys").children) button.disabled = !inCall() || rings;
   byId("say-it").disabled = byId("skip").disabled = !inCall() || rings;
   byId("hiding").hidden = inCall();

@@ -12,13 +12,24 @@ let turn = 0;
 let since = 0;
 let entriesSince = 0;
 let busy = false;
+let loaded = false;
+let unread = 0;
 
 function open(screen) {
   for (const name of ["texts", "keypad"]) {
     byId(name).hidden = name !== screen;
     byId(`show-${name}`).setAttribute("aria-pressed", String(name === screen));
   }
+  if (screen === "texts") showUnread(0);
   for (const list of ["thread", "heard"]) byId(list).scrollTop = byId(list).scrollHeight;
+}
+
+function showUnread(count) {
+  if (count === unread) return;
+  unread = count;
+  byId("unread").hidden = !count;
+  byId("unread").textContent = count ? `${count} new` : "";
+  byId("news").textContent = count ? `${count} new ${count === 1 ? "text" : "texts"}` : "";
 }
 
 async function look() {
@@ -32,7 +43,8 @@ async function look() {
     since = news.rev;
     entriesSince = news.latest;
     byId("blocked").hidden = !news.blocked;
-    showMessages(news.messages);
+    showUnread(unread + showMessages(news.messages, !loaded || !byId("texts").hidden));
+    loaded = true;
     showCall(news.call);
     showEntries(news.entries);
   } catch (error) {
@@ -67,6 +79,8 @@ async function use(wanted) {
   }
   turn += 1;
   since = 0;
+  loaded = false;
+  showUnread(0);
   number = wanted;
   localStorage.setItem("number", number);
   clearThread();
@@ -129,6 +143,10 @@ function fit() {
 
 byId("show-texts").addEventListener("click", () => open("texts"));
 byId("show-keypad").addEventListener("click", () => open("keypad"));
+byId("back").addEventListener("click", () => {
+  open("texts");
+  byId("message").focus();
+});
 byId("dial").addEventListener("click", () => dial(number));
 byId("number").addEventListener("change", (event) => use(event.target.value.trim()));
 byId("picture").addEventListener("change", showAttached);

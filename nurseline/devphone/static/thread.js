@@ -4,6 +4,7 @@ import { element, stay } from "/static/api.js";
 
 const list = document.getElementById("thread");
 const shown = new Map();
+const known = new Set();
 
 const STATES = {
   received: "delivered", accepted: "accepted", scheduled: "scheduled", queued: "queued",
@@ -13,15 +14,22 @@ const STATES = {
 
 export function clearThread() {
   shown.clear();
+  known.clear();
   list.replaceChildren(element("li", "empty", "No messages yet. Say hello."));
 }
 
-export function showMessages(messages) {
-  if (!messages.length) return;
+export function showMessages(messages, seen) {
+  // Returns how many texts of the line reached the handset that nobody has seen; `seen` says that all of these are.
+  if (!messages.length) return 0;
   stay(list, () => {
     list.querySelector(".empty")?.remove();
     for (const message of messages) showMessage(message);
   });
+  const came = messages.filter(({ sid, direction, status }) => (
+    direction !== "inbound" && !known.has(sid) && (seen || status === "delivered")
+  ));
+  for (const { sid } of came) known.add(sid);
+  return seen ? 0 : came.length;
 }
 
 function showMessage(message) {
