@@ -1,0 +1,158 @@
+"""Several injections of one number: only the latest has its messages sent, in whatever order they come."""
+
+import itertools
+from datetime import datetime, timedelta
+
+import pytest
+
+from nurseline.aftercare.plan import steps_until
+from nurseline.app import build
+from nurseline.clock import SetClock
+from nurseline.config import SettingsError
+from nurseline.messaging.models import Contact, OutboundMessage
+from nurseline.messaging.sending import Sender
+from nurseline.parts import Parts
+from tests.messaging.support import claimed
+from tests.support.line import (
+    OTHER_NUMBER,
+    TUESDAY,
+    FakeGateway,
+    at_once,
+    make_contact,
+    make_injection,
+    messages_of,
+    minutes,
+    say_start,
+    say_stop,
+    settings_for,
+)
+
+DAY = timedelta(days=1)
+REPLACED = "replaced by a later injection"
+
+
+@pytest.fixture
+def contact(parts: Parts) -> Contact:
+    return make_contact(parts)
+
+
+def planned(parts: Parts, contact: Contact) -> set[datetime]:
+    """When the injections were performed of which messages are still planned."""
+    starts = {"day1": DAY, "day3": 3 * DAY, "week1": 7 * DAY}
+    open_ = [m for m in messages_of(parts, contact) if m.status == "scheduled"]
+    return {m.send_after - starts[m.step or ""] for m in open_}
+
+
+def cancelled(parts: Parts, contact: Contact) -> list[OutboundMessage]:
+    return [m for m in messages_of(parts, contact) if m.status == "cancelled"]
+
+
+def test_a_second_injection_replaces_what_remains_of_the_first(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    first = make_injection(parts, contact)
+    clock.advance(timedelta(hours=3))
+    second = make_injection(parts, contact)
+    assert (first.replaced, first.replaced_by_later) == (0, False)
+    assert (second.replaced, second.replaced_by_later) == (3, False)
+    assert planned(parts, contact) == {clock.now()}
+
+
+def test_what_went_stays_and_the_rest_is_cancelled_with_the_reason(
+    parts: Parts, contact: Contact, sender: Sender, gateway: FakeGateway, clock: SetClock
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(DAY)
+    sender.send_due()
+    clock.advance(DAY)
+    second = make_injection(parts, contact)
+    assert second.replaced == 2
+    assert [m.reason for m in cancelled(parts, contact)] == [REPLACED] * 2
+    assert planned(parts, contact) == {clock.now()}
+    while clock.now() < TUESDAY + 20 * DAY:
+        clock.advance(timedelta(hours=6))
+        sender.send_due()
+    assert len(gateway.sends) == 4
+
+
+def test_an_earlier_injection_enrolled_late_replaces_nothing_and_is_itself_replaced(
+    parts: Parts, contact: Contact
+) -> None:
+    make_injection(parts, contact)
+    late = make_injection(parts, contact, performed_at=TUESDAY - DAY)
+    assert (late.replaced, late.replaced_by_later) == (0, True)
+    assert planned(parts, contact) == {TUESDAY}
+    assert [(m.injection_id, m.reason) for m in cancelled(parts, contact)] == [
+        (late.injection_id, REPLACED)
+    ] * 3
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([0, 1, 2])))
+def test_the_order_of_enrolling_does_not_matter(parts: Parts, contact: Contact, order: list[int]) -> None:
+    for days in order:
+        make_injection(parts, contact, performed_at=TUESDAY - days * DAY + minutes(1))
+    assert planned(parts, contact) == {TUESDAY + minutes(1)}
+    assert {m.reason for m in cancelled(parts, contact)} == {REPLACED}
+
+
+def test_injections_enrolled_at_once_leave_one_plan(parts: Parts, contact: Contact) -> None:
+    times = [TUESDAY - timedelta(hours=hours) for hours in range(5)]
+    done = at_once(*[lambda at=at: make_injection(parts, contact, performed_at=at) for at in times])
+    assert not [one for one in done if isinstance(one, BaseException)]
+    assert planned(parts, contact) == {TUESDAY}
+
+
+def test_a_later_injection_whose_messages_were_cancelled_replaces_nothing(
+    parts: Parts, contact: Contact
+) -> None:
+    make_injection(parts, contact)
+    say_stop(parts, contact)
+    say_start(parts, contact)
+    earlier = make_injection(parts, contact, performed_at=TUESDAY - DAY)
+    assert not earlier.replaced_by_later
+    assert planned(parts, contact) == {TUESDAY - DAY}
+
+
+def test_another_number_keeps_its_plan(parts: Parts, contact: Contact) -> None:
+    other = make_contact(parts, OTHER_NUMBER)
+    make_injection(parts, other, performed_at=TUESDAY - DAY)
+    make_injection(parts, contact)
+    assert planned(parts, other) == {TUESDAY - DAY}
+
+
+def test_a_message_that_a_worker_has_claimed_is_replaced_before_it_goes(
+    parts: Parts, contact: Contact, sender: Sender, gateway: FakeGateway, clock: SetClock
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(DAY)
+    token, (message,) = claimed(parts)
+    assert make_injection(parts, contact).replaced == 3
+    sender.send_one(message, token)
+    assert gateway.sends == []
+
+
+def test_the_clinic_may_set_how_long_each_message_is_of_use(database_url: str) -> None:
+    settings = settings_for(
+        database_url,
+        aftercare_day_one_until_hours=30,
+        aftercare_day_three_until_hours=100,
+        aftercare_week_one_until_hours=200,
+    )
+    assert build(settings).steps == steps_until(30, 100, 200)
+
+
+@pytest.mark.parametrize(
+    ("name", "hours"),
+    [
+        ("aftercare_day_one_until_hours", 24),
+        ("aftercare_day_one_until_hours", 73),
+        ("aftercare_day_three_until_hours", 72),
+        ("aftercare_day_three_until_hours", 169),
+        ("aftercare_week_one_until_hours", 168),
+    ],
+)
+def test_a_time_of_use_that_is_empty_or_reaches_into_the_next_message_is_refused(
+    database_url: str, name: str, hours: int
+) -> None:
+    with pytest.raises(SettingsError, match=name.upper()):
+        settings_for(database_url, **{name: hours})
