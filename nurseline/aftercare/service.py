@@ -92,10 +92,8 @@ def enrol(
         wording_version=entry.wording_version,
         language=entry.language,
     )
-    try:
-        consent.opt_in(
-            session, record
-        )  # before the plan: a STOP at the same moment then finds the plan, or forbids it
+    try:  # before the plan: a STOP at the same moment then finds the plan, or forbids it
+        consent.opt_in(session, record)
     except consent.OptedOutError as error:
         raise EnrolError("number", str(error)) from error
     injection_id = _insert(session, contact, entry, now)
