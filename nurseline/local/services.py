@@ -19,8 +19,9 @@ from honcho.printer import Printer
 from nurseline.local.processes import command_line, kill_group
 
 LAST = "phone"
-# Seconds from the first end to SIGKILL for the rest; the database knows what was under way.
-manager.KILL_WAIT = 4
+# Seconds from the first end to SIGKILL for the rest: Celery needs 3 when idle.
+# The database knows what was under way.
+manager.KILL_WAIT = 7
 # Seconds that the phone has for itself when the rest had to be killed.
 LAST_SECONDS = 1.0
 

@@ -129,7 +129,7 @@ def test_a_process_that_does_not_listen_is_stopped_all_the_same_after_a_while(
     start_run: Starter,
 ) -> None:
     run = start_run(extra="stubborn: trap '' TERM; while true; do sleep 1; done\n").ready()
-    run.end(limit_seconds=15)
+    run.end(limit_seconds=25)
     assert run.left() == set()
 
 
