@@ -4,17 +4,19 @@ Rules find the signs (rules/emergency.toml), context lowers them (rules/context.
 is left counts. Recall comes first: nothing but a stated rule lowers a sign.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
 from nurseline.language.context import Context, add_context
-from nurseline.language.lexicon import Hit, Lexicon, group_entries, load_toml
+from nurseline.language.lexicon import FUNCTION_WORDS, Hit, Lexicon, group_entries, load_toml
 from nurseline.language.meaning import Evidence, Tier
 from nurseline.language.normalise import Reading
 from nurseline.language.patterns import Finder, Match, Rule, compile_rule
 
 RANK: dict[Tier, int] = {"none": 0, "review": 1, "urgent": 2, "emergency": 3}
 _MOST_EVIDENCE = 4
+_FRAGMENT = 3  # words
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,9 @@ class EmergencyDetector:
             kept = evidence.get((tier, name))
             if kept is None or len(said) < len(kept.words):
                 evidence[(tier, name)] = Evidence(name, said)
+        if best == "emergency" and _bare_mention(reading, (match for _, match in found)):
+            best, lowered = "review", True
+            evidence = {("review", item.rule): item for item in evidence.values()}
         chosen = tuple(item for (tier, _), item in evidence.items() if tier == best)[:_MOST_EVIDENCE]
         return Alarm(best, chosen, lowered)
 
@@ -85,6 +90,18 @@ class EmergencyDetector:
             if tier == lowered:
                 return tier
         raise ValueError(f"unknown tier {lowered!r} in rules/context.toml")
+
+
+def _bare_mention(reading: Reading, matches: Iterable[Match]) -> bool:
+    """A fragment that only names the part ("breathe", "my tongue is") and says nothing of it."""
+    if len(reading.words) > _FRAGMENT:
+        return False
+    named: set[int] = set()
+    for match in matches:
+        if not match.rule.startswith("mention-") or len(match.parts) > 1:
+            return False
+        named.update(range(match.first, match.last + 1))
+    return all(at in named or word.plain in FUNCTION_WORDS for at, word in enumerate(reading.words))
 
 
 @cache

@@ -29,6 +29,18 @@ LIGHT = frozenset(
     "a an my his her your our their the this that these those of el la los las mi mis su sus un una "
     "unos unas tu tus al del de lo".split()
 )
+# Words that say nothing of a body by themselves: a text of nothing else is no alarm.
+FUNCTION_WORDS = (
+    FILLERS
+    | LIGHT
+    | frozenset(
+        "i im me you u he she it its we they is are was were be been am do does did dont didnt doesnt can "
+        "cant could couldnt will would wont wouldnt should have has had havent hasnt ive id ill to in on at "
+        "for with and or but so if what who when where how why yes no not ok okay hi hello hey please thanks "
+        "there here now then yo me te se le nos no si que es son esta estoy ya y o pero con por para en un "
+        "hola oye oiga gracias puedo puede quiero tengo tiene".split()
+    )
+)
 _SKIPPABLE = FILLERS | LIGHT | frozenset("is are was has have been be esta estan".split())
 _MOST_SKIPS = 3
 _RANGE = re.compile(r"#(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")

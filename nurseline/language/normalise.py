@@ -189,6 +189,8 @@ def _mended(words: list[Word]) -> tuple[Word, ...]:
                 joined = _CONTRACTED.get(before.plain)
             elif word.plain == "m" and before.plain == "i":
                 joined = "im"
+            elif word.plain == "self" and before.plain in ("my", "him", "her", "it", "your"):
+                joined = before.plain + "self"
         if joined and before is not None:
             mended[-1] = Word(
                 joined, before.place, before.start, word.end, before.sentence, before.after_comma

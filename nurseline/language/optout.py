@@ -8,6 +8,10 @@ from nurseline.language.normalise import Reading, Word, contract
 from nurseline.language.patterns import Finder, Match, compile_rule
 
 _LONGEST_KEYWORD = 10  # words
+# "I'd rather you didn't text me" asks for an end, "you didn't text me" does not.
+_WISHING = frozenset("rather prefer wish appreciate".split())
+_OBJECT_REACH = 3  # half words from "opt out", "take me off" to what it is about
+_TAKES_AN_OBJECT = frozenset(("opt-out-unsubscribe", "opt-out-remove-me"))
 _BARE = frozenset("stop unsubscribe stopall optout alto basta".split())
 # A final "stop" after one of these belongs to a sentence ("when does it stop").
 _BEFORE_A_VERB = frozenset(
@@ -72,7 +76,8 @@ class OptOutDetector:
 
     def protected(self, finder: Finder) -> bool:
         """Whether the text has words that make it surely no opt-out ("dont stop", "nobody called me")."""
-        return bool(finder.hits("optout.not_optout"))
+        words, said = finder.words, finder.hits("optout.not_optout")
+        return any(not (hit.first and words[hit.first - 1].plain in _WISHING) for hit in said)
 
     def _is_keyword(self, words: Sequence[str]) -> bool:
         if len(words) > _LONGEST_KEYWORD:
@@ -94,12 +99,25 @@ class OptOutDetector:
 
     def _about_something_else(self, match: Match, finder: Finder) -> bool:
         """Its own object is a visit, a medicine, a symptom: "cancel my appointment text me"."""
+        if match.rule in _TAKES_AN_OBJECT and self._object_after(match, finder):
+            return True
         start = Hit(match.parts[0].last, match.parts[0].last)
         second = match.parts[1].first if len(match.parts) > 1 else match.last + 3
         return any(
             hit.first > start.last and hit.first <= second and finder.gap(start, hit) <= 4
             for hit in finder.hits("optout.not_ours")
         )
+
+    def _object_after(self, match: Match, finder: Finder) -> bool:
+        """What someone wants out of is a medicine or treatment, and not messages about it."""
+        end = Hit(match.last, match.last)
+        ours = finder.hits("optout.messages")
+        for group in ("optout.not_ours", "pills"):
+            for hit in finder.hits(group):
+                near = hit.first > match.last and finder.gap(end, hit) <= _OBJECT_REACH
+                if near and not any(0 < said.first - hit.last <= 2 for said in ours):
+                    return True
+        return False
 
     def _bare_stop(self, words: Sequence[Word], finder: Finder) -> int | None:
         """A "stop" that is its own sentence: first ("stop, I am better") or last ("who is this stop")."""

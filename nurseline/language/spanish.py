@@ -12,8 +12,8 @@ _STEM = 3  # letters a stem must keep
 _SMALL = re.compile(r"(?:ecit|cit|it|isim)([oa]s?)$")
 _CLITIC = re.compile(r"(?<=[rdo])(?:me|te|se|le|nos|les)?(?:me|te|se|le|lo|la|los|las|nos|les)$")
 _VERB = (
-    ("ando", "a"), ("aba", "a"), ("aban", "a"), ("ado", "a"), ("aron", "a"), ("aste", "a"),
-    ("iendo", "e"), ("ia", "e"), ("ian", "e"), ("ido", "e"), ("ieron", "e"), ("iste", "e"),
+    ("ando", "a"), ("aba", "a"), ("aban", "a"), ("ado", "a"),
+    ("iendo", "e"), ("ia", "e"), ("ian", "e"), ("ido", "e"),
 )  # fmt: skip
 _ENDINGS = {"a": ("ar", "a", "o", "an"), "e": ("er", "ir", "e", "o", "en")}
 _SOUNDS = (

@@ -6,6 +6,7 @@ from functools import cache
 
 from nurseline.language.emergency import Alarm
 from nurseline.language.features import features
+from nurseline.language.lexicon import FUNCTION_WORDS
 from nurseline.language.meaning import TOPICS, Evidence, Tier, Topic
 from nurseline.language.model import MODEL_FILE, TIER_MODEL_FILE, Guess, LinearModel, load_model
 from nurseline.language.normalise import Word
@@ -54,7 +55,7 @@ def _tier_model() -> LinearModel:
 
 def model_alarm(using: Reader, look: Look) -> Alarm:
     """The net under the rules: an alarm for a text no rule knows that reads like the red-flag examples."""
-    if not look.reading.words:
+    if not any(word.plain.isalpha() and word.plain not in FUNCTION_WORDS for word in look.reading.words):
         return Alarm("none", ())
     seen = _features(using, look)
     chances = {guess.label: guess.probability for guess in _tier_model().guesses(seen)}

@@ -62,7 +62,7 @@ def understand(
         evidence = alarm.evidence + ((optout,) if optout else ())
         return Meaning(alarm.tier, alarm.tier, 0.95, evidence, second_topic=second, language=look.language)
     meaning = _ordinary(using, look, optout, place)
-    if optout is None and meaning.topic == "unknown":
+    if optout is None and meaning.topic == "unknown" and alarm.tier == "none":
         meaning = _guessed_optout(using, look, meaning)
     if meaning.topic == "unknown" and previous and not meaning.choice and not meaning.command:
         meaning = _with_previous(using, text, previous, language, place) or meaning

@@ -19,7 +19,7 @@ from nurseline.language.understand import understand
 def test_every_emergency_rule_has_a_title_a_tier_and_a_source() -> None:
     for name, rule in load_toml("emergency").items():
         assert rule["title"], name
-        assert rule["tier"] in ("emergency", "urgent"), name
+        assert rule["tier"] in ("emergency", "urgent", "review"), name
         assert rule["source"].startswith("clinic reference"), name
         assert rule["match"], name
         assert rule_titles()[name] == rule["title"]
