@@ -6,13 +6,17 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
+from zoneinfo import available_timezones
 
 import pytest
+from flask import url_for
 from playwright.sync_api import Browser as ChromiumBrowser
 from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from tests.staff.conftest import PASSWORD, Desk
+from tests.staff.test_staff_enrolment import enrol
 
 pytestmark = pytest.mark.browser
 ARGUMENTS = [
@@ -42,13 +46,18 @@ class Staffroom:
 
     def signed_in(self, name: str = "Ada", **context: object) -> Page:
         """A page on which somebody has signed in by typing."""
-        page, user = self.page(**context), self.desk.account(name)
+        page = self.page(**context)
+        self.sign_in(page, name)
+        return page
+
+    def sign_in(self, page: Page, name: str) -> None:
+        """Let somebody new sign in by typing."""
+        user = self.desk.account(name)
         page.goto("/staff")
         page.get_by_label("Email").fill(user.email)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("heading", name="Queue")).to_be_visible()
-        return page
 
 
 def refresh(page: Page, wanted: Locator, *, visible: bool = True) -> None:
@@ -128,29 +137,70 @@ def test_a_refresh_takes_nothing_away_from_who_works_by_keyboard(staffroom: Staf
     expect(page.get_by_role("heading", name="The patient's words")).to_be_visible()
 
 
-def test_every_page_fits_narrow_and_wide_screens_in_light_and_dark(staffroom: Staffroom) -> None:
-    desk = staffroom.desk
+def every_page(desk: Desk, **ids: object) -> list[str]:
+    """The address of each page that can be opened, found in the app itself, and one that there is not."""
+    apart = {"staff.static", "staff.queue_rows"}  # no pages: files, and a part of the queue's page
+    rules = [
+        rule
+        for rule in desk.app.url_map.iter_rules()
+        if rule.rule.startswith("/staff") and "GET" in (rule.methods or ()) and rule.endpoint not in apart
+    ]
+    with desk.app.test_request_context():
+        paths = {url_for(rule.endpoint, **{name: ids[name] for name in rule.arguments}) for rule in rules}
+    return [*sorted(paths), "/staff/nothing"]
+
+
+def enrolments(desk: Desk, name: str) -> list[str]:
+    """Enrol injections whose pages say all that such a page can say; their addresses."""
+    browser = desk.signed_in(name)
+    longest = max(available_timezones(), key=len)
+    return [
+        enrol(browser, performed_on=day, performed_at=time, timezone=zone)[1]
+        for day, time, zone in (
+            ("2026-03-02", "22:15", "America/New_York"),
+            ("2026-02-27", "10:00", "America/North_Dakota/New_Salem"),
+            ("2026-03-02", "09:00", longest),
+        )
+    ]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1600, "dark")])
+def test_every_page_fits_narrow_and_wide_screens_in_light_and_dark(
+    staffroom: Staffroom, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    desk, name = staffroom.desk, "Maximiliana-Featherstonehaugh-Wolfeschlegelstein"
     item = desk.item("clinical", "x" * 1600 + " \u202eمرحبا " + "😀" * 60, best_time="y" * 200)
-    page = staffroom.signed_in("Maximiliana-Featherstonehaugh-Wolfeschlegelstein")
+    injections = enrolments(desk, name)
+    injection_id = injections[0].rsplit("/", 1)[1]
+    pages = every_page(desk, item_id=item, contact_id=desk.contact().id, injection_id=injection_id)
+    page = staffroom.page(viewport={"width": width, "height": 740}, color_scheme=scheme)
+
+    def fits(path: str) -> None:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(int(part) for part in colour[4:-1].split(",")) < 200) == (scheme == "dark"), path
+
+    page.goto("/staff/sign-in")
+    fits("signing in")
+    staffroom.sign_in(page, name)
+    for path in {*pages, *injections}:
+        page.goto(path)
+        fits(path)
+    page.goto("/staff/injections/new")
+    page.get_by_role("button", name="Enrol").click()
+    expect(page.get_by_text("Messages need the patient's agreement.")).to_be_visible()
+    fits("enrolling with errors")
+    page.goto(f"/staff/items/{item}")
     page.get_by_role("button", name="Claim").click()
-    cookies = page.context.storage_state()
-    paths = (
-        "queue",
-        f"items/{item}",
-        f"contacts/{desk.contact().id}",
-        "injections/new",
-        "injections",
-        "messages",
-        "nothing",
-    )
-    for width, scheme in ((360, "light"), (1600, "dark")):
-        size = {"width": width, "height": 740}
-        other = staffroom.page(viewport=size, color_scheme=scheme, storage_state=cookies)
-        for path in paths:
-            other.goto(f"/staff/{path}")
-            assert other.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
-            page_colour = other.evaluate("getComputedStyle(document.body).backgroundColor")
-            assert (sum(int(part) for part in page_colour[4:-1].split(",")) < 200) == (scheme == "dark"), path
+    expect(page.get_by_label("Outcome", exact=True)).to_be_visible()
+    fits("a claimed item")
+
+
+def test_the_address_with_a_slash_leads_to_the_same_page(shared_desk: Desk) -> None:
+    ada = shared_desk.signed_in()
+    assert ada.get("/staff/").location == ada.get("/staff").location == "/staff/queue"
+    stranger = shared_desk.browser().get("/staff/", follow_redirects=True)
+    assert (stranger.status_code, stranger.request.path) == (200, "/staff/sign-in")
 
 
 def test_the_first_tab_stop_leads_past_the_menu(staffroom: Staffroom) -> None:

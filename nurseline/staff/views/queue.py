@@ -11,6 +11,7 @@ from nurseline.staff.queries.items import Queue, queue_page
 
 
 @blueprint.get("")
+@blueprint.get("/")
 @allow()
 def home() -> ResponseReturnValue:
     """The first page after signing in."""
