@@ -33,6 +33,9 @@ _SUBJECT_REACH = 8  # half words from "my dog" to what happens to it
 # After these "it's my ..." is still denied: "i dont think it's my heart".
 _THINKING = frozenset("think believe say said feel like that if know creo que pienso siento si".split())
 _AFTER_A_LIST = frozenset("just only but solo pero".split())
+_AFTER_BIEN = frozenset(
+    "y e o pero ya gracias hoy ahora solo nomas todo todos a al de del en con desde".split()
+)
 _QUESTION_VERBS = frozenset("is are es son".split())
 # One of these before "fine", "good", "bien" makes it no good news: "can't breathe good", "no respiro bien".
 _SPOILERS = frozenset(
@@ -74,10 +77,20 @@ class Context:
         cue = {name: finder.hits(f"@{name}") for name in _GROUPS}
         misread = _Sorted(cue["not_a_negation"])
         self._cue = {name: _Sorted(hits) for name, hits in cue.items()}
-        self._negations = _Sorted([hit for hit in cue["negation"] if not misread.covers(hit)])
+        self._negations = _Sorted([hit for hit in cue["negation"] if not self._misread(hit, misread)])
         no_if = self._cue["not_general"]
         self._ifs = _Sorted([hit for hit in cue["general"] if not no_if.covers(hit)])
         self._weak_ifs = _Sorted([hit for hit in cue["general_weak"] if not no_if.covers(hit)])
+
+    def _misread(self, hit: Hit, misread: "_Sorted") -> bool:
+        """A "no" that denies nothing; "ni" goes on with it: "no me pasa ni la saliva"."""
+        if misread.covers(hit):
+            return True
+        emphasis = self._words[hit.first].plain == "ni" and not self._words[hit.first].after_comma
+        return emphasis and any(
+            hit.first - 2 <= other.last < hit.first
+            for other in misread.starting(hit.first - _LONGEST_CUE, hit.first - 1)
+        )
 
     def cause(self, match: Match) -> Cause | None:
         """Why a match is no alarm now, or None."""
@@ -224,7 +237,12 @@ class Context:
         """ "Breathing is fine": good news right after the sign, with nothing before that spoils it."""
         if match.first and self._words[match.first - 1].plain in _QUESTION_VERBS:
             return False  # "is pus normal" asks, it does not deny
+        named = match.parts[0]
+        if match.rule.startswith("mention-") and self._has("after_negation", named.last + 1, named.last + 1):
+            return True  # "heart fine, just sore": the good word belongs to the part named
         for hit in self._cue["after_negation"].starting(match.last + 1, match.last + 4):
+            if self._is_very(hit):
+                continue
             near = self._words[max(0, match.first - 3) : hit.first]
             same = self._words[hit.first].sentence == self._words[match.last].sentence
             if (
@@ -234,6 +252,15 @@ class Context:
             ):
                 return True
         return False
+
+    def _is_very(self, hit: Hit) -> bool:
+        """ "Bien" before another word means "very": "me silba bien feo"."""
+        words = self._words
+        if words[hit.last].plain != "bien" or hit.last + 1 >= len(words):
+            return False
+        following = words[hit.last + 1]
+        same = following.sentence == words[hit.last].sentence and not following.after_comma
+        return same and following.plain not in _AFTER_BIEN
 
     # ------------------------------------------------------------------ past, general, resolved
     def _same_clause(self, hit: Hit, match: Match) -> bool:

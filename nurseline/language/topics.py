@@ -21,7 +21,7 @@ SURE_SEGMENT = 0.6
 SURE_EMERGENCY = 0.82
 SURE_ALARM = 0.74
 # How sure of an opt-out that no rule knows.
-SURE_OPT_OUT = 0.6
+SURE_OPT_OUT = 0.7
 _TO_A_PERSON: frozenset[str] = frozenset(("clinical", "nurse", "admin", "schedule"))
 _CANDIDATES = 2
 _NEVER_OFFERED = frozenset(("unknown", "stop", "start", "thanks", "wrong_number", "help", "language", "menu"))
