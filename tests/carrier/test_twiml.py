@@ -37,6 +37,7 @@ def test_a_question_waits_for_a_key_and_never_ends_on_a_dead_line() -> None:
         "method": "POST",
         "timeout": "10",
         "numDigits": "1",
+        "finishOnKey": "",
         "actionOnEmptyResult": "true",
     }
     assert [(say.tag, say.text, say.attrib["language"]) for say in gather] == [
