@@ -83,57 +83,28 @@ def right_topic(item: Judged) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """A share: of the examples that ``counts`` takes, those that are ``good``; ``miss_when`` says which to list."""
+
+    name: str
+    counts: Callable[[Judged], bool]
+    good: Callable[[Judged], bool]
+    miss_when: bool
+
+
 def measures(judged: Sequence[Judged]) -> tuple[list[Share], list[Miss]]:
     """All shares of a set of examples, and every miss."""
+    shares: list[Share] = []
     misses: list[Miss] = []
-
-    def share(
-        name: str, items: Sequence[Judged], good: Callable[[Judged], bool], *, miss_when: bool
-    ) -> Share:
-        hits = [item for item in items if good(item)]
-        misses.extend(Miss(name, item) for item in items if good(item) == miss_when)
-        return Share(name, len(hits), len(items))
-
-    ordinary = [
-        item for item in judged if item.example.kind == "ordinary" and item.example.tier in ("none", "review")
-    ]
-    quiet = [item for item in judged if item.example.tier in ("none", "review")]
-    optouts = [item for item in judged if "stop" in item.example.accept]
-    others = [item for item in judged if "stop" not in item.example.accept]
-    shares = [
-        share("emergency recognised", _tier(judged, "emergency"), _is_emergency, miss_when=False),
-        share("urgent recognised", _tier(judged, "urgent"), _is_alarm, miss_when=False),
-        share("ordinary with 911 words", ordinary, _is_emergency, miss_when=True),
-        share(
-            "ordinary as urgent",
-            [i for i in ordinary if "urgent" not in i.example.accept],
-            _is_urgent,
-            miss_when=True,
-        ),
-        share(
-            "decoys with 911 words",
-            [i for i in quiet if i.example.kind in _FALSE_ALARM_KINDS],
-            _is_emergency,
-            miss_when=True,
-        ),
-        share("opt-outs honoured", optouts, _is_optout, miss_when=False),
-        share(
-            "opt-out decoys opted out",
-            [i for i in others if i.example.kind == "optout_decoy"],
-            _is_optout,
-            miss_when=True,
-        ),
-        share(
-            "others opted out",
-            [i for i in others if i.example.kind != "optout_decoy"],
-            _is_optout,
-            miss_when=True,
-        ),
-        share("ordinary: right topic", ordinary, right_topic, miss_when=False),
-        share("ordinary: wrong topic as if sure", ordinary, _wrong_as_if_sure, miss_when=True),
-    ]
-    named = [i for i in judged if _is_optout(i)]
-    shares.append(Share("opt-out precision", sum("stop" in i.example.accept for i in named), len(named)))
+    for measure in _MEASURES:
+        items = [item for item in judged if measure.counts(item)]
+        hits = sum(measure.good(item) for item in items)
+        shares.append(Share(measure.name, hits, len(items)))
+        misses += [Miss(measure.name, item) for item in items if measure.good(item) == measure.miss_when]
+    ordinary = [item for item in judged if _is_ordinary(item)]
+    named = [item for item in judged if _is_optout(item)]
+    shares.append(Share("opt-out precision", sum(_wants_out(item) for item in named), len(named)))
     shares += [
         Share(f"ordinary: {name}", sum(item.action == name for item in ordinary), len(ordinary))
         for name in get_args(Action)
@@ -141,8 +112,16 @@ def measures(judged: Sequence[Judged]) -> tuple[list[Share], list[Miss]]:
     return shares, misses
 
 
-def _tier(judged: Sequence[Judged], tier: str) -> list[Judged]:
-    return [item for item in judged if item.example.tier == tier]
+def _is_quiet(item: Judged) -> bool:
+    return item.example.tier in ("none", "review")
+
+
+def _is_ordinary(item: Judged) -> bool:
+    return item.example.kind == "ordinary" and _is_quiet(item)
+
+
+def _wants_out(item: Judged) -> bool:
+    return "stop" in item.example.accept
 
 
 def _is_emergency(item: Judged) -> bool:
@@ -163,6 +142,40 @@ def _is_optout(item: Judged) -> bool:
 
 def _wrong_as_if_sure(item: Judged) -> bool:
     return item.meaning.topic != "unknown" and not right_topic(item)
+
+
+_MEASURES = (
+    _Measure("emergency recognised", lambda i: i.example.tier == "emergency", _is_emergency, miss_when=False),
+    _Measure("urgent recognised", lambda i: i.example.tier == "urgent", _is_alarm, miss_when=False),
+    _Measure("ordinary with 911 words", _is_ordinary, _is_emergency, miss_when=True),
+    _Measure(
+        "ordinary as urgent",
+        lambda i: _is_ordinary(i) and "urgent" not in i.example.accept,
+        _is_urgent,
+        miss_when=True,
+    ),
+    _Measure(
+        "decoys with 911 words",
+        lambda i: _is_quiet(i) and i.example.kind in _FALSE_ALARM_KINDS,
+        _is_emergency,
+        miss_when=True,
+    ),
+    _Measure("opt-outs honoured", _wants_out, _is_optout, miss_when=False),
+    _Measure(
+        "opt-out decoys opted out",
+        lambda i: not _wants_out(i) and i.example.kind == "optout_decoy",
+        _is_optout,
+        miss_when=True,
+    ),
+    _Measure(
+        "others opted out",
+        lambda i: not _wants_out(i) and i.example.kind != "optout_decoy",
+        _is_optout,
+        miss_when=True,
+    ),
+    _Measure("ordinary: right topic", _is_ordinary, right_topic, miss_when=False),
+    _Measure("ordinary: wrong topic as if sure", _is_ordinary, _wrong_as_if_sure, miss_when=True),
+)
 
 
 def by_kind(judged: Sequence[Judged]) -> dict[str, dict[str, int]]:
