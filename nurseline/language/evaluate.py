@@ -85,7 +85,7 @@ def right_topic(item: Judged) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Measure:
-    """A share: of the examples that ``counts`` takes, those that are ``good``; ``miss_when`` picks the misses."""
+    """Of the examples that ``counts`` takes, the share that is ``good``; ``miss_when`` picks the misses."""
 
     name: str
     counts: Callable[[Judged], bool]
