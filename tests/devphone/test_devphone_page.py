@@ -6,6 +6,8 @@ import os
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests.support.waiting import wait_for
+
 pytestmark = pytest.mark.browser
 
 PNG = base64.b64decode(
@@ -80,7 +82,10 @@ def test_a_picture_can_be_attached(page, line):
     page.get_by_label("Message").fill("look")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("img", name="Attached picture")).to_be_visible()
-    assert line.at("/sms")[0].form["NumMedia"] == "1"
+    posted = wait_for(
+        lambda: line.at("/sms"), what="the webhook"
+    )  # the page shows the picture before it is posted
+    assert posted[0].form["NumMedia"] == "1"
 
 
 def test_another_number_has_its_own_thread_and_a_wrong_one_is_named(page, phone):

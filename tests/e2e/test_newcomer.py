@@ -68,7 +68,7 @@ def use_the_phone(phone: Page) -> None:
     press(phone, "0", "A nurse will call you")
     picture(phone, "3-call")
     phone.get_by_role("button", name="Hang up").click()
-    phone.get_by_role("button", name="Texts").click()
+    phone.get_by_role("button", name="Back to texts").click()
 
 
 def work_the_queue(desk: Page, url: str) -> None:
