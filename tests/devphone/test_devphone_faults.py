@@ -184,6 +184,7 @@ def test_reports_of_calls_can_be_lost(phone, line):
         status_callback=f"{line.url}/status",
         status_callback_event=["completed"],
     )
+    wait_for(lambda: phone.get(f"/calls/{call.sid}")["phase"] == "ringing", what="the handset to ring")
     phone.post(f"/calls/{call.sid}/decline")
     wait_for(lambda: phone.struck() == {"callback_lost": 1})
     assert line.at("/status") == []
