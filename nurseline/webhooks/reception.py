@@ -73,19 +73,20 @@ def receive_text(parts: Parts, form: TextForm) -> list[Reply]:
     """Store and answer one text."""
     with parts.db.begin() as session:
         number = parse(form.sender, regions=parts.settings.regions)
-        inbound_id = _store(parts, session, form, number)
+        now = parts.clock.now()
+        contact = contact_for(session, parts.keyring, number.e164, at=now) if number.e164 else None
+        inbound_id = _store(session, form, contact, now)
         if inbound_id is None:
             return _answered_before(session, form.message_sid)
-        if not number.e164:
+        if contact is None:
             _alarm_without_number(parts, session, form, inbound_id)
             return []
-        reading = _read(parts, session, form, number)
+        reading = _read(session, form, number, contact, now)
         _note_meaning(session, inbound_id, reading.meaning)
         return _answer(parts, session, reading, inbound_id)
 
 
-def _store(parts: Parts, session: Session, form: TextForm, number: PhoneNumber) -> uuid.UUID | None:
-    contact = contact_for(session, parts.keyring, number.e164, at=parts.clock.now()) if number.e164 else None
+def _store(session: Session, form: TextForm, contact: Contact | None, now: datetime) -> uuid.UUID | None:
     new = insert(InboundMessage).values(
         id=uuid.uuid4(),
         message_sid=form.message_sid,
@@ -94,7 +95,7 @@ def _store(parts: Parts, session: Session, form: TextForm, number: PhoneNumber) 
         body=form.body,
         media=form.media,
         opt_out_type=form.opt_out_type,
-        received_at=parts.clock.now(),
+        received_at=now,
         tier="none",
         topic="unknown",
         evidence="",
@@ -126,9 +127,7 @@ def _alarm_without_number(parts: Parts, session: Session, form: TextForm, inboun
         carry_out(parts, session, party, turn.effects)
 
 
-def _read(parts: Parts, session: Session, form: TextForm, number: PhoneNumber) -> _Reading:
-    now = parts.clock.now()
-    contact = contact_for(session, parts.keyring, number.e164, at=now)
+def _read(session: Session, form: TextForm, number: PhoneNumber, contact: Contact, now: datetime) -> _Reading:
     conversation = locked_conversation(session, contact)
     last = conversation.last_inbound_at
     state = State.from_json(conversation.state) if conversation.state else State(language=contact.language)
