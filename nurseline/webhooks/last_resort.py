@@ -5,13 +5,14 @@ from __future__ import annotations
 import structlog
 from flask import request
 
-from nurseline.callbacks import service as callbacks
-from nurseline.callbacks.promises import Reason, promised_at
+from nurseline.callbacks.promises import Reason
 from nurseline.carrier import twiml
+from nurseline.dialogue import RequestCallback
 from nurseline.language import understand
 from nurseline.messaging.contacts import contact_for
 from nurseline.parts import current_parts
 from nurseline.phone import parse
+from nurseline.webhooks.effects import Party, carry_out
 
 log = structlog.get_logger(__name__)
 
@@ -66,13 +67,12 @@ def _save(words: str, source: str, reason: Reason) -> bool:
     parts = current_parts()
     number = parse(request.form.get("From", ""), regions=parts.settings.regions)
     now = parts.clock.now()
+    sid = request.form.get("MessageSid") or request.form.get("CallSid", "")
     try:
         with parts.db.begin() as session:
             contact = contact_for(session, parts.keyring, number.e164, at=now) if number.e164 else None
-            sid = request.form.get("MessageSid") or request.form.get("CallSid", "")
             key = contact.number_hash if contact else f"{source}:{sid}"[:80]
-            due = promised_at(reason, now, parts.hours)
-            callbacks.request(session, callbacks.Request(reason, source, words, due, key, contact), now=now)
+            carry_out(parts, session, Party(contact, key, source, sid, words), (RequestCallback(reason),))
     except Exception as error:  # nothing may keep the patient from an answer
         log.error("last_resort.not_saved", error=type(error).__name__)
         return False

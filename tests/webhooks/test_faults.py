@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from nurseline.callbacks.service import queue
+from nurseline.messaging.models import OutboundMessage
 from nurseline.webhooks import calls, reception
 from tests.webhooks.conftest import Carrier, heard, new_sid
 
@@ -32,6 +34,8 @@ def test_an_emergency_that_breaks_the_line_still_gets_the_911_words(
     assert "Call 911 now" in reply
     with carrier.parts.db.begin() as session:
         assert [item.reason for item in queue(session)] == ["emergency"]
+        told = session.scalars(sa.select(OutboundMessage.purpose)).all()
+        assert told == ["alert", "alert"], "staff on call learn of it as of any other emergency"
 
 
 def test_without_a_database_the_patient_is_told_to_call_and_nothing_is_promised(
