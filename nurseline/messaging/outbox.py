@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from nurseline.consent import service as consent
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.timing import LOOK_BACK, NOTHING_BEFORE, Earlier, Past
 from nurseline.transitions import Transitions
@@ -147,6 +148,20 @@ def others_to(session: Session, row: OutboundMessage, *, now: datetime) -> Past:
             and one.send_before < row.send_before
         ],
     )
+
+
+def end_messages(
+    session: Session, record: consent.Record, *, carrier_blocked: bool, actor: str | None = None
+) -> bool:
+    """Write an opt-out into the ledger, then cancel what is planned; True if it was news.
+
+    In this order everywhere: whoever locks both takes the ledger first. ``actor``: who cancels, if not
+    the one of the record.
+    """
+    news = consent.opt_out(session, record, carrier_blocked=carrier_blocked)
+    actor = actor or record.actor
+    cancel_planned(session, record.number_hash, at=record.at, reason="opted out", actor=actor)
+    return news
 
 
 def cancel_planned(

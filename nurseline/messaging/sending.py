@@ -32,6 +32,7 @@ from nurseline.messaging.outbox import (
     SENDING_LEASE,
     cancel_planned,
     claim_due,
+    end_messages,
     others_to,
 )
 from nurseline.messaging.timing import Decision, Go, Skip, Wait, decide, useful
@@ -245,5 +246,4 @@ def learn_opt_out(session: Session, number_hash: str, now: datetime) -> None:
     Always before the message itself is moved: everybody locks the ledger first, then messages.
     """
     from_carrier = consent.Record(number_hash, now, "error_21610", "", actor="carrier")
-    consent.opt_out(session, from_carrier, carrier_blocked=True)
-    cancel_planned(session, number_hash, at=now, reason="opted out")
+    end_messages(session, from_carrier, carrier_blocked=True, actor="line")

@@ -64,13 +64,10 @@ def end_messages(parts: Parts, session: Session, party: Party, method: str, *, c
     """Write an opt-out into the ledger and cancel what is planned; True if it was news."""
     if party.contact is None:
         return False
-    now = parts.clock.now()
     record = consent.Record(
-        party.contact.number_hash, now, method, party.words, provider_sid=party.provider_sid
+        party.contact.number_hash, parts.clock.now(), method, party.words, provider_sid=party.provider_sid
     )
-    news = consent.opt_out(session, record, carrier_blocked=carrier_blocked)
-    outbox.cancel_planned(session, party.contact.number_hash, at=now, reason="opted out", actor="patient")
-    return news
+    return outbox.end_messages(session, record, carrier_blocked=carrier_blocked)
 
 
 def begin_messages(parts: Parts, session: Session, party: Party, method: str) -> None:

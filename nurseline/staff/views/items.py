@@ -13,7 +13,7 @@ from nurseline.callbacks import service
 from nurseline.callbacks.models import CallbackItem
 from nurseline.callbacks.service import QueueError
 from nurseline.consent import service as consent
-from nurseline.messaging.outbox import cancel_planned
+from nurseline.messaging.outbox import end_messages
 from nurseline.parts import current_parts
 from nurseline.phone import national
 from nurseline.staff import audit
@@ -101,8 +101,7 @@ def _end_messages(session: Session, item_id: uuid.UUID, form: OutcomeForm) -> No
     now, number_hash = current_parts().clock.now(), found.contact.number_hash
     said = f"{service.OUTCOMES[form.outcome.data]}. {form.note.data or ''}".strip()
     record = consent.Record(number_hash, now, "staff", said, actor=viewer().id)
-    consent.opt_out(session, record, carrier_blocked=False)
-    cancel_planned(session, number_hash, at=now, reason="opted out", actor=viewer().id)
+    end_messages(session, record, carrier_blocked=False)
 
 
 @blueprint.post("/items/<uuid:item_id>/number")
