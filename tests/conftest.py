@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.chromium import find_chromium
 from tests.support.line import clock, gateway, parts, same_environment, sender  # noqa: F401 - fixtures
@@ -22,6 +23,7 @@ from tests.support.servers import (  # noqa: F401 - fixtures
 )
 
 forget_outer_settings()
+expect.set_options(timeout=20_000)  # milliseconds; a busy machine draws a page slowly
 
 
 @pytest.fixture(scope="session")

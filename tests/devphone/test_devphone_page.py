@@ -116,6 +116,13 @@ def test_a_call_is_made_heard_and_answered_with_keys_and_words(page, phone, line
     expect(page.get_by_text("You chose my knee.")).to_be_visible()
 
 
+def test_a_call_started_before_the_page_knows_its_number_waits_for_it(page, phone):
+    page.route("**/handsets/*/messages?since=0", lambda route: (page.wait_for_timeout(300), route.continue_()))
+    page.reload(wait_until="commit")
+    page.get_by_role("button", name="Call").click()
+    expect(page.get_by_text("Call 9 1 1 in an emergency.")).to_be_visible()
+
+
 def test_a_call_from_the_line_rings_and_is_answered(page, phone, line):
     expect(page.get_by_text("No messages yet")).to_be_visible()
     phone.client.calls.create(to=phone.handset, from_=phone.number, url=f"{line.url}/voice")

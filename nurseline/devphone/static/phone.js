@@ -8,6 +8,7 @@ const byId = (id) => document.getElementById(id);
 const EVERY = 700;
 
 let number = "";
+let using = Promise.resolve(); // until the chosen number is looked up, texts and calls wait for it
 let turn = 0;
 let since = 0;
 let entriesSince = 0;
@@ -69,7 +70,11 @@ function showEntries(entries) {
   });
 }
 
-async function use(wanted) {
+function use(wanted) {
+  using = change(wanted);
+}
+
+async function change(wanted) {
   byId("number-error").textContent = "";
   try {
     await ask(`/handsets/${encodeURIComponent(wanted || "-")}/messages?since=0`);
@@ -120,6 +125,7 @@ async function send() {
   if (!body.trim() && !file) return;
   byId("send").disabled = true;
   try {
+    await using;
     const media = file ? [{ content_type: file.type || "image/png", data: await asBase64(file) }] : [];
     await ask("/messages", { from: number, body, media, wait: false });
     byId("compose").reset();
@@ -147,7 +153,10 @@ byId("back").addEventListener("click", () => {
   open("texts");
   byId("message").focus();
 });
-byId("dial").addEventListener("click", () => dial(number));
+byId("dial").addEventListener("click", async () => {
+  await using;
+  dial(number);
+});
 byId("number").addEventListener("change", (event) => use(event.target.value.trim()));
 byId("picture").addEventListener("change", showAttached);
 byId("message").addEventListener("input", fit);
