@@ -6,5 +6,6 @@ from nurseline.consent import models as consent
 from nurseline.db import Base
 from nurseline.messaging import models as messaging
 from nurseline.staff import models as staff
+from nurseline.watch import models as watch
 
-__all__ = ["Base", "aftercare", "callbacks", "consent", "messaging", "staff"]
+__all__ = ["Base", "aftercare", "callbacks", "consent", "messaging", "staff", "watch"]

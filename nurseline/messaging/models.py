@@ -22,6 +22,8 @@ class Contact(Base):
     language: Mapped[str] = mapped_column(sa.String(8), default="en")
     timezone: Mapped[str | None] = mapped_column(sa.String(64))  # IANA name that the patient gave
     name: Mapped[str | None] = mapped_column(Encrypted)
+    # How automated messages reach this number: text | call (the patient's choice, or it cannot be texted).
+    channel: Mapped[str] = mapped_column(sa.String(8), default="text", server_default="text")
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -100,15 +102,23 @@ class OutboundMessage(Base):
     error_code: Mapped[int | None]
     injection_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("injections.id"))
     step: Mapped[str | None] = mapped_column(sa.String(8))  # day1 | day3 | week1
+    # The same step sent again after it surely failed is a row of its own: 0 first, then 1, 2.
+    turn: Mapped[int] = mapped_column(sa.SmallInteger, default=0, server_default="0")
+    channel: Mapped[str] = mapped_column(sa.String(8), default="text", server_default="text")  # text | call
+    # When the carrier is asked about it, if no report came by then; none once the status is final.
+    check_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
     in_reply_to: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("inbound_messages.id"))
     position: Mapped[int] = mapped_column(sa.SmallInteger, default=0)  # order among the replies to one text
-    answer: Mapped[str | None] = mapped_column(sa.String(12))  # of a reminder: well | question | worse
+    answer: Mapped[str | None] = mapped_column(
+        sa.String(12)
+    )  # of a reminder: well | question | worse | silence
+    answer_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # no answer by then is silence
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     contact: Mapped[Contact] = relationship()
 
     __table_args__ = (
-        sa.UniqueConstraint("injection_id", "step"),
+        sa.UniqueConstraint("injection_id", "step", "turn"),
         sa.UniqueConstraint("in_reply_to", "position"),
         sa.Index(
             "ix_outbound_due",
@@ -119,6 +129,8 @@ class OutboundMessage(Base):
         ),
         # Not on the status: a predicate that updates also name would lure the planner off the primary key.
         sa.Index("ix_outbound_lease", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")),
+        sa.Index("ix_outbound_check", "check_after", postgresql_where=sa.text("check_after IS NOT NULL")),
+        sa.Index("ix_outbound_answer", "answer_until", postgresql_where=sa.text("answer_until IS NOT NULL")),
         sa.Index("ix_outbound_contact", "contact_id", "created_at"),
         # What the caps count and a STOP cancels.
         sa.Index("ix_outbound_reminders", "contact_id", postgresql_where=sa.text("purpose = 'reminder'")),
@@ -169,6 +181,9 @@ class Call(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     call_sid: Mapped[str] = mapped_column(sa.String(34), unique=True)
     contact_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("contacts.id"))  # none: no caller ID
+    message_id: Mapped[uuid.UUID | None] = mapped_column(
+        sa.ForeignKey("outbound_messages.id")
+    )  # a call of ours that reads a reminder
     state: Mapped[str] = mapped_column(Encrypted, default="")  # the dialogue's own
     carrier_status: Mapped[str] = mapped_column(
         sa.String(16), default="in-progress"

@@ -117,7 +117,11 @@ def test_a_call_is_made_heard_and_answered_with_keys_and_words(page, phone, line
 
 
 def test_a_call_started_before_the_page_knows_its_number_waits_for_it(page, phone):
-    page.route("**/handsets/*/messages?since=0", lambda route: (page.wait_for_timeout(300), route.continue_()))
+    def late(route):
+        page.wait_for_timeout(300)
+        route.continue_()
+
+    page.route("**/handsets/*/messages?since=0", late)
     page.reload(wait_until="commit")
     page.get_by_role("button", name="Call").click()
     expect(page.get_by_text("Call 9 1 1 in an emergency.")).to_be_visible()

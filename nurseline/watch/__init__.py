@@ -1,0 +1,1 @@
+"""Noticing that the line has stopped working although its processes live."""
