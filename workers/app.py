@@ -56,7 +56,8 @@ app.conf.update(
     enable_utc=True,
     # One wake-up each. `expires` keeps a queue that nobody reads from filling with stale ones.
     beat_schedule={
-        "send-due": {"task": "send_due", "schedule": 2.0, "options": {"expires": 10}},
+        "send-urgent": {"task": "send_urgent", "schedule": 2.0, "options": {"expires": 10}},
+        "send-reminders": {"task": "send_reminders", "schedule": 2.0, "options": {"expires": 10}},
         "tidy": {"task": "tidy", "schedule": 5.0, "options": {"expires": 10}},
         "look-up-unknown": {"task": "look_up_unknown", "schedule": 60.0, "options": {"expires": 120}},
     },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nurseline.callbacks.service import give_back_expired
-from nurseline.messaging.outbox import take_back_stale
+from nurseline.messaging.outbox import Lane, take_back_stale
 from nurseline.messaging.reports import look_up_unknown as look_up
 from nurseline.webhooks.leftovers import collect
 from workers.app import app, parts
@@ -12,12 +12,22 @@ BATCH = 100
 ROUNDS = 20  # batches per wake-up, so that one task stays below its time limit
 
 
-@app.task(name="send_due")
-def send_due() -> int:
-    """Send what is due, batch after batch, until nothing is left or it is another task's turn."""
+@app.task(name="send_urgent")
+def send_urgent() -> int:
+    """Send alerts, answers and what staff wrote, batch after batch, until nothing is left."""
+    return _send("urgent")
+
+
+@app.task(name="send_reminders")
+def send_reminders() -> int:
+    """Send due reminders, batch after batch, until nothing is left or it is another task's turn."""
+    return _send("reminders")
+
+
+def _send(lane: Lane) -> int:
     total = 0
     for _ in range(ROUNDS):
-        sent = parts().sender.send_due(limit=BATCH)
+        sent = parts().sender.send_due(lane=lane, limit=BATCH)
         total += sent
         if sent < BATCH:
             break

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import ColumnElement
 
 from nurseline.consent import service as consent
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
@@ -43,6 +45,13 @@ OPEN = ("scheduled", "claimed")
 WENT = frozenset({"sent", "delivered", "undelivered", "unknown"})
 # Written out, so that the planner knows the index on them fits whatever the other values are.
 REMINDERS = OutboundMessage.purpose == sa.literal("reminder", literal_execute=True)
+SCHEDULED = OutboundMessage.status == sa.literal("scheduled", literal_execute=True)
+# Alerts, answers and what staff write never stand behind reminders: another queue, other workers.
+Lane = Literal["urgent", "reminders"]
+LANES: Mapping[Lane, ColumnElement[bool]] = {
+    "urgent": OutboundMessage.priority < PRIORITY["reminder"],
+    "reminders": OutboundMessage.priority == PRIORITY["reminder"],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +106,31 @@ def plan(
     return ids
 
 
-def claim_due(session: Session, *, now: datetime, limit: int) -> tuple[uuid.UUID, list[uuid.UUID]]:
+def claim_due(
+    session: Session, *, now: datetime, limit: int, lane: Lane | None = None
+) -> tuple[uuid.UUID, list[uuid.UUID]]:
     """Take up to ``limit`` due messages for this worker: (claim token, ids), most urgent and oldest first.
 
-    Rows that another worker is taking are passed over, so claims never wait for each other.
+    ``lane``: only those of one lane; None for the urgent ones and then reminders. Rows that another worker
+    is taking are passed over, so claims never wait for each other.
     """
     token = uuid.uuid4()
-    due = session.scalars(
-        sa.select(OutboundMessage.id)
-        .where(OutboundMessage.status == "scheduled", OutboundMessage.send_after <= now)
-        .order_by(OutboundMessage.priority, OutboundMessage.send_after, OutboundMessage.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+    due: list[uuid.UUID] = []
+    for each in LANES if lane is None else (lane,):
+        due += session.scalars(_due(each, now).limit(limit - len(due))).all()
     values = {"claim_token": token, "lease_until": now + CLAIM_LEASE}
     moved = set(MOVES.move(session, due, "claimed", at=now, cause="due", values=values))
     return token, [i for i in due if i in moved]
+
+
+def _due(lane: Lane, now: datetime) -> sa.Select[uuid.UUID]:
+    # Each lane is one range of the index on due rows, which planned later ones do not lengthen.
+    return (
+        sa.select(OutboundMessage.id)
+        .where(SCHEDULED, LANES[lane], OutboundMessage.send_after <= now)
+        .order_by(OutboundMessage.priority, OutboundMessage.send_after, OutboundMessage.id)
+        .with_for_update(skip_locked=True)
+    )
 
 
 def others_to(session: Session, row: OutboundMessage, *, now: datetime) -> Past:

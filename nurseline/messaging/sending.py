@@ -30,6 +30,7 @@ from nurseline.messaging.outbox import (
     MOVES,
     NO_CLAIM,
     SENDING_LEASE,
+    Lane,
     cancel_planned,
     claim_due,
     end_messages,
@@ -86,10 +87,10 @@ class Sender:
     hours: AllowedHours
     width: int = 8
 
-    def send_due(self, *, limit: int = 100) -> int:
-        """Claim and send one batch of due messages; how many were claimed."""
+    def send_due(self, *, lane: Lane | None = None, limit: int = 100) -> int:
+        """Claim and send due messages, up to ``limit``; how many were claimed. ``lane`` None: of both."""
         with self.db.begin() as session:
-            token, ids = claim_due(session, now=self.clock.now(), limit=limit)
+            token, ids = claim_due(session, now=self.clock.now(), limit=limit, lane=lane)
         if ids:
             self._send_all(ids, token)
         return len(ids)

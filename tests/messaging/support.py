@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nurseline.messaging.models import OutboundMessage
-from nurseline.messaging.outbox import claim_due
+from nurseline.messaging.outbox import Lane, claim_due
 from nurseline.messaging.reports import Report, apply_report
 from nurseline.parts import Parts
 
@@ -30,10 +30,10 @@ def force(parts: Parts, message_id: uuid.UUID, **values: Any) -> None:
         session.execute(sa.update(OutboundMessage).where(OutboundMessage.id == message_id).values(**values))
 
 
-def claimed(parts: Parts, *, limit: int = 100) -> tuple[uuid.UUID, list[uuid.UUID]]:
+def claimed(parts: Parts, *, limit: int = 100, lane: Lane | None = None) -> tuple[uuid.UUID, list[uuid.UUID]]:
     """Claim what is due, as a worker does, in a transaction of its own."""
     with parts.db.begin() as session:
-        return claim_due(session, now=parts.clock.now(), limit=limit)
+        return claim_due(session, now=parts.clock.now(), limit=limit, lane=lane)
 
 
 def report(parts: Parts, provider_sid: str, status: str, **more: Any) -> bool:

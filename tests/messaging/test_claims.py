@@ -163,3 +163,11 @@ def test_a_sweep_leaves_rows_alone_that_are_just_being_settled(parts: Parts, clo
         settling.scalar(sa.select(OutboundMessage).where(OutboundMessage.id == message).with_for_update())
         with parts.db.begin() as sweep:
             assert outbox.take_back_stale(sweep, now=clock.now()) == (0, 0)
+
+
+def test_each_lane_claims_its_own_and_neither_takes_what_is_the_others(parts: Parts) -> None:
+    contact = make_contact(parts, agreed=True)
+    reminder = plan_one(parts, contact)
+    answers = {plan_one(parts, contact, purpose) for purpose in ("alert", "confirmation", "staff", "reply")}
+    assert set(claimed(parts, lane="urgent")[1]) == answers
+    assert claimed(parts, lane="reminders")[1] == [reminder]
