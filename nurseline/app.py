@@ -8,9 +8,10 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from nurseline import staff, webhooks
-from nurseline.callbacks.hours import HoursError, parse_hours
 from nurseline.carrier.gateway import TwilioGateway
 from nurseline.carrier.signature import SignatureCheck
+from nurseline.clinic.hours import HoursError
+from nurseline.clinic.service import Clinic
 from nurseline.clock import Clock, SystemClock
 from nurseline.config import Settings, SettingsError, load_settings
 from nurseline.consent.allowed import AllowedHours
@@ -33,7 +34,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
     keyring = Keyring(settings.keys)
     db = Database(settings.database_url, keyring)
     try:
-        hours = parse_hours(settings.clinic_hours, settings.zone)
+        clinic = Clinic(db, settings.clinic_hours, settings.zone)
     except HoursError as error:
         raise SettingsError(f"CLINIC_HOURS: {error}") from error
     languages = _languages(settings, content)
@@ -41,12 +42,13 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
     facts = {code: _facts(settings, content, code) for code in content.languages}
 
     def words(content_id: str, language: str) -> tuple[str, str]:
-        said = content.render(content_id, language, channel="text", **facts[language])
+        hours = hours_words(clinic.hours_text(), content, language)
+        said = content.render(content_id, language, channel="text", **{**facts[language], "hours": hours})
         return said.text, str(said.version)
 
     sender = Sender(db, clock, _gateway(settings), words, _message_hours(settings))
     signature = SignatureCheck(settings.public_base_url, settings.auth_tokens)
-    return Parts(settings, clock, keyring, db, content, languages, hours, signature, sender)
+    return Parts(settings, clock, keyring, db, content, languages, clinic, signature, sender)
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> Flask:

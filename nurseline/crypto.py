@@ -53,12 +53,20 @@ class Keyring:
 
     def encrypt(self, text: str) -> bytes:
         """Ciphertext of ``text`` (authenticated, time-stamped)."""
-        return self._box.encrypt(text.encode("utf-8", "surrogatepass"))
+        return self.encrypt_bytes(text.encode("utf-8", "surrogatepass"))
 
     def decrypt(self, token: bytes) -> str:
         """The text again. Raises UndecryptableError if no key fits."""
+        return self.decrypt_bytes(token).decode("utf-8", "surrogatepass")
+
+    def encrypt_bytes(self, plain: bytes) -> bytes:
+        """Ciphertext of bytes, such as a recording."""
+        return self._box.encrypt(plain)
+
+    def decrypt_bytes(self, token: bytes) -> bytes:
+        """The bytes again. Raises UndecryptableError if no key fits."""
         try:
-            return self._box.decrypt(bytes(token)).decode("utf-8", "surrogatepass")
+            return self._box.decrypt(bytes(token))
         except InvalidToken as error:
             raise UndecryptableError("a stored field fits none of the keys in NURSELINE_KEYS") from error
 

@@ -64,6 +64,19 @@ class Encrypted(TypeDecorator[str]):
         return None if value is None else _keyring(dialect).decrypt(value)
 
 
+class EncryptedBytes(TypeDecorator[bytes]):
+    """Bytes at rest under the engine's keyring, such as a recording."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else _keyring(dialect).encrypt_bytes(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else _keyring(dialect).decrypt_bytes(value)
+
+
 def _keyring(dialect: Dialect) -> Keyring:
     keyring = getattr(dialect, "nurseline_keyring", None)
     if not isinstance(keyring, Keyring):

@@ -9,8 +9,9 @@ from typing import cast
 from flask import Flask, current_app
 
 from nurseline.aftercare.plan import Step, steps_until
-from nurseline.callbacks.hours import Hours
 from nurseline.carrier.signature import SignatureCheck
+from nurseline.clinic.hours import Hours
+from nurseline.clinic.service import Clinic
 from nurseline.clock import Clock
 from nurseline.config import Settings
 from nurseline.content import Channel, Content, Rendered, hours_words, promise_words
@@ -31,7 +32,7 @@ class Parts:
     db: Database
     content: Content
     languages: tuple[str, ...]
-    hours: Hours
+    clinic: Clinic
     signature: SignatureCheck
     sender: Sender
 
@@ -44,9 +45,14 @@ class Parts:
             self.settings.aftercare_week_one_until_hours,
         )
 
+    @property
+    def hours(self) -> Hours:
+        """The clinic's opening hours, holidays included."""
+        return self.clinic.hours()
+
     def facts(self, language: str, channel: Channel = "text") -> dict[str, str]:
         """The clinic's facts in the words of ``language``: the parameters every entry may use."""
-        hours = hours_words(self.settings.clinic_hours, self.content, language, channel=channel)
+        hours = hours_words(self.clinic.hours_text(), self.content, language, channel=channel)
         return {**self.settings.facts, "hours": hours}
 
     def say(self, content_id: str, language: str, *, channel: Channel = "text", **params: str) -> Rendered:

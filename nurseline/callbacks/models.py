@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from nurseline.db import Base, Encrypted, UtcDateTime
+from nurseline.db import Base, Encrypted, EncryptedBytes, UtcDateTime
 from nurseline.messaging.models import Contact
 
 OPEN = ("new", "claimed", "calling", "waiting_retry", "snoozed")
@@ -93,3 +93,55 @@ class CallbackEvent(Base):
     cause: Mapped[str] = mapped_column(sa.String(80))
     actor: Mapped[str] = mapped_column(sa.String(64))
     note: Mapped[str | None] = mapped_column(Encrypted)
+
+
+class CallbackAttempt(Base):
+    """One try of the clinic to reach a patient by telephone: first the staff member's phone, then theirs.
+
+    ``result``: empty while it lasts, then connected | no_answer | busy | failed | machine | staff_no_answer |
+    staff_declined | caller_gone.
+    """
+
+    __tablename__ = "callback_attempts"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    item_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("callback_items.id"), index=True)
+    staff_id: Mapped[str] = mapped_column(sa.String(64))
+    staff_name: Mapped[str] = mapped_column(sa.String(80))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    staff_call_sid: Mapped[str | None] = mapped_column(sa.String(34), unique=True)
+    patient_call_sid: Mapped[str | None] = mapped_column(sa.String(34), unique=True)
+    connected_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    seconds: Mapped[int | None]  # of the connected conversation
+    result: Mapped[str] = mapped_column(sa.String(20), default="")
+
+
+class Voicemail(Base):
+    """A message that a caller spoke after agreeing to be recorded."""
+
+    __tablename__ = "voicemails"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    call_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("calls.id"), index=True)
+    item_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("callback_items.id"), index=True)
+    recording_sid: Mapped[str] = mapped_column(sa.String(34), unique=True)
+    seconds: Mapped[int | None]
+    audio: Mapped[bytes | None] = mapped_column(EncryptedBytes)  # none: not fetched yet, or retention is over
+    media_type: Mapped[str] = mapped_column(sa.String(40), default="")
+    transcript: Mapped[str] = mapped_column(Encrypted, default="")
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    fetched_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    fetch_tries: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    next_try_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # none: nothing left to do at the carrier
+    removed_at_carrier: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    keep_until: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (
+        sa.Index(
+            "ix_voicemails_next_try", "next_try_at", postgresql_where=sa.text("next_try_at IS NOT NULL")
+        ),
+        sa.Index("ix_voicemails_keep", "keep_until", postgresql_where=sa.text("audio IS NOT NULL")),
+    )

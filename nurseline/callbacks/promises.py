@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from nurseline.callbacks.hours import Hours
+from nurseline.clinic.hours import Hours
 
 Reason = Literal["emergency", "urgent", "clinical", "schedule", "nurse", "admin"]
 PRIORITY: dict[Reason, int] = {

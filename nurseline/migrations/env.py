@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from nurseline.db import Encrypted, UtcDateTime
+from nurseline.db import Encrypted, EncryptedBytes, UtcDateTime
 from nurseline.tables import Base
 
 ONE_AT_A_TIME = 7_245_101  # any constant: the advisory lock that all hosts agree on
@@ -18,7 +18,7 @@ def plain_type(kind: str, item: Any, _context: AutogenContext) -> str | Literal[
     """Write our own column types as what the database knows, so that old migrations need no code of ours."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
-    if kind == "type" and isinstance(item, Encrypted):
+    if kind == "type" and isinstance(item, Encrypted | EncryptedBytes):
         return "sa.LargeBinary()"
     return False
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask_security import RoleMixin, UserMixin
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from nurseline.db import Base, UtcDateTime
+from nurseline.db import Base, Encrypted, UtcDateTime
 
 staff_user_roles = sa.Table(
     "staff_user_roles",
@@ -39,6 +39,7 @@ class StaffUser(Base, UserMixin):
     password: Mapped[str] = mapped_column(sa.String(255))  # argon2
     active: Mapped[bool]
     fs_uniquifier: Mapped[str] = mapped_column(sa.String(64), unique=True)  # a new one ends every session
+    phone: Mapped[str | None] = mapped_column(Encrypted)  # E.164; rings when this person calls a patient back
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     roles: Mapped[list[StaffRole]] = relationship(  # type: ignore[assignment]

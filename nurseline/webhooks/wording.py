@@ -17,5 +17,5 @@ def worded(parts: Parts, turn: Turn, done: Done, *, channel: Channel) -> tuple[T
         for reason, due in done.promises.items()
     }
     filled = fill(turn, promises)
-    facts = {**parts.settings.facts, "hours": parts.settings.clinic_hours}
+    facts = {**parts.settings.facts, "hours": parts.clinic.hours_text()}
     return filled, compose(filled, facts, channel=channel, content=parts.content)

@@ -1,14 +1,14 @@
 """Opening hours, and working time within them."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from nurseline.callbacks.hours import DAYS, Hours, HoursError, parse_hours
 from nurseline.callbacks.promises import EMERGENCY, PRIORITY, REASONS, promised_at
+from nurseline.clinic.hours import DAYS, Hours, HoursError, parse_hours, week_text
 from tests.support.line import TUESDAY, instants
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -50,7 +50,7 @@ def local(text: str, zone: ZoneInfo = NEW_YORK) -> datetime:
         "Mon-Fri 17:00-08:00",
         "Mon-Fri 08:00-08:00",
         "Mon-Fri 08:00-25:00",
-        "Mon-Fri 08:00-24:00",
+        "Mon-Fri 08:00-24:01",
         "Mon-Fri 08:60-17:00",
         "Fri-Mon 08:00-17:00",
         "Mon- 08:00-17:00",
@@ -232,4 +232,32 @@ def test_emergencies_and_urgent_requests_have_the_first_priorities() -> None:
 
 
 def test_midnight_is_read_as_the_beginning_of_the_day() -> None:
-    assert parse_hours("Mon 00:00-02:00", NEW_YORK).week[0] == ((time(0), time(2)),)
+    assert parse_hours("Mon 00:00-02:00", NEW_YORK).week[0] == ((0, 120),)
+
+
+def test_a_clinic_that_never_closes_is_open_in_every_minute() -> None:
+    always = parse_hours("Mon-Sun 00:00-24:00", NEW_YORK)
+    midnight = local("2026-03-08T00:00")  # the clocks go forward in this night
+    assert all(always.is_open(midnight + timedelta(minutes=10 * n)) for n in range(6 * 24 * 2))
+    assert always.after_working(midnight, timedelta(hours=23)) == local("2026-03-09T00:00")
+
+
+def test_a_holiday_is_closed_and_its_work_moves_to_the_next_working_day() -> None:
+    thanksgiving = USUAL.with_days({date(2026, 11, 26): (), date(2026, 11, 27): ((8 * 60, 12 * 60),)})
+    assert not thanksgiving.is_open(local("2026-11-26T10:00"))
+    assert thanksgiving.is_open(local("2026-11-27T11:59"))
+    assert not thanksgiving.is_open(local("2026-11-27T12:00"))
+    assert promised_at("schedule", local("2026-11-25T10:00"), thanksgiving) == local("2026-11-27T12:00")
+    assert promised_at("clinical", local("2026-11-25T16:00"), thanksgiving) == local("2026-11-27T11:00")
+
+
+def test_a_day_on_which_the_clinic_opens_out_of_turn_counts_too() -> None:
+    saturday = USUAL.with_days({date(2026, 3, 7): ((9 * 60, 11 * 60),)})
+    assert saturday.is_open(local("2026-03-07T10:00"))
+    assert promised_at("urgent", local("2026-03-06T16:45"), saturday) == local("2026-03-07T09:15")
+
+
+@settings(max_examples=100, deadline=None)
+@given(opening_hours())
+def test_hours_written_out_and_read_again_are_the_same(hours: Hours) -> None:
+    assert parse_hours(week_text(hours.week), hours.zone).week == hours.week
