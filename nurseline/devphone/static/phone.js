@@ -8,7 +8,6 @@ const byId = (id) => document.getElementById(id);
 const EVERY = 700;
 
 let number = "";
-let using = Promise.resolve(); // until the chosen number is looked up, texts and calls wait for it
 let turn = 0;
 let since = 0;
 let entriesSince = 0;
@@ -70,12 +69,10 @@ function showEntries(entries) {
   });
 }
 
-function use(wanted) {
-  using = change(wanted);
-}
-
-async function change(wanted) {
+// Until it is known whose handset this is, nothing can be sent or dialled.
+async function use(wanted) {
   byId("number-error").textContent = "";
+  byId("dial").disabled = byId("send").disabled = true;
   try {
     await ask(`/handsets/${encodeURIComponent(wanted || "-")}/messages?since=0`);
   } catch (error) {
@@ -90,6 +87,7 @@ async function change(wanted) {
   localStorage.setItem("number", number);
   clearThread();
   forgetCall();
+  byId("dial").disabled = byId("send").disabled = false;
   await look();
   await know();
 }
@@ -122,10 +120,9 @@ async function send() {
   const body = byId("message").value;
   const file = byId("picture").files[0];
   byId("send-error").textContent = "";
-  if (!body.trim() && !file) return;
+  if (byId("send").disabled || (!body.trim() && !file)) return;
   byId("send").disabled = true;
   try {
-    await using;
     const media = file ? [{ content_type: file.type || "image/png", data: await asBase64(file) }] : [];
     await ask("/messages", { from: number, body, media, wait: false });
     byId("compose").reset();
@@ -153,10 +150,7 @@ byId("back").addEventListener("click", () => {
   open("texts");
   byId("message").focus();
 });
-byId("dial").addEventListener("click", async () => {
-  await using;
-  dial(number);
-});
+byId("dial").addEventListener("click", () => dial(number));
 byId("number").addEventListener("change", (event) => use(event.target.value.trim()));
 byId("picture").addEventListener("change", showAttached);
 byId("message").addEventListener("input", fit);
