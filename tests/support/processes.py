@@ -117,10 +117,10 @@ class Processes:
 
     @staticmethod
     def _program(name: str | Path) -> str:
+        if "/" in str(name):
+            return str(name)
         beside = Path(sys.executable).with_name(str(name))
-        if "/" not in str(name) and beside.exists():
-            return str(beside)
-        return str(name)
+        return str(beside if beside.exists() else name)
 
 
 class EndedError(BaseException):
