@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -23,6 +24,7 @@ from nurseline.language import understand
 from nurseline.logs import configure_logging
 from nurseline.messaging.sending import Sender
 from nurseline.parts import Parts, attach
+from nurseline.wakeups import URGENT, Publisher, Wakeups
 
 FORM_BYTES = 64 * 1024  # far above a real webhook or staff form
 
@@ -71,7 +73,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
-    attach(app, build(settings, clock=clock))
+    parts = build(settings, clock=clock)
+    attach(app, parts)
+    Wakeups(partial(Publisher(settings.redis_url).send, queue=URGENT)).follow(parts.db)
     understand("hello")  # loads its files now: a broken one stops the start, not the first text
     webhooks.register(app)
     staff.register(app)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,6 +122,10 @@ class Database:
     def session(self) -> Session:
         """A session whose transactions the caller ends."""
         return self._sessions()
+
+    def after_commit(self, tell: Callable[[Session], None]) -> None:
+        """Call ``tell`` after each commit, of a savepoint, too. It must neither wait nor raise."""
+        sa.event.listen(self._sessions, "after_commit", tell)
 
     def after_fork(self) -> None:
         """Forget the parent's connections without closing them. Call first thing in a forked child."""

@@ -16,6 +16,7 @@ from nurseline.consent import service as consent
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.timing import LOOK_BACK, NOTHING_BEFORE, Earlier, Past
 from nurseline.transitions import Transitions
+from nurseline.wakeups import wake_after_commit
 
 PRIORITY = {"alert": 0, "confirmation": 1, "reply": 1, "staff": 1, "reminder": 5}
 ANSWERS = frozenset({"reply", "alert", "confirmation", "staff"})  # go at any hour, without the ledger's leave
@@ -76,7 +77,7 @@ class Plan:
 def plan(
     session: Session, contact: Contact, plans: Sequence[Plan], *, at: datetime, actor: str = "line"
 ) -> list[uuid.UUID]:
-    """Put messages to one contact into the outbox; their ids."""
+    """Put messages to one contact into the outbox; their ids. Urgent ones wake a worker after the commit."""
     rows = [
         {
             "id": uuid.uuid4(),
@@ -103,6 +104,8 @@ def plan(
     session.execute(sa.insert(OutboundMessage), rows)
     ids = [uuid.UUID(str(row["id"])) for row in rows]
     MOVES.note(session, ids, "scheduled", at=at, cause="planned", actor=actor)
+    if any(p.purpose in ANSWERS for p in plans):
+        wake_after_commit(session)
     return ids
 
 
