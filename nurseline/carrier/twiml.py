@@ -9,6 +9,8 @@ from twilio.twiml.messaging_response import MessagingResponse
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
 VOICES = {"en": ("Polly.Joanna", "en-US"), "es": ("Polly.Lupe", "es-US")}
+PAUSE_SECONDS = 2  # of silence after words; by default the carrier waits as long as for the first word
+MOST_HINTS, HINT_LONGEST = 500, 100  # Twilio, "Gather", hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,24 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Speech:
+    """Listening to words: in which language, and which are likely here."""
+
+    language: str
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
-    """How to wait for keys: where they go, how many, and for how many seconds of silence."""
+    """How to wait for keys: where they go, how many, and for how many seconds of silence.
+
+    ``speech``: words are taken too, whichever comes first.
+    """
 
     action: str
     digits: int | None = 1
     seconds: int = 10
+    speech: Speech | None = None
 
 
 def messages(replies: Sequence[Reply]) -> str:
@@ -50,8 +64,10 @@ def ask(prompts: Sequence[Prompt], listen: Listen) -> str:
     # Without an own finishOnKey the pound key ends the input and is never told: it could not be a choice.
     one_key: dict[str, object] = {"num_digits": listen.digits, "finish_on_key": ""}
     options = one_key if listen.digits else {"finish_on_key": "#"}
+    if listen.speech:
+        options = {**options, **_words(listen.speech)}
     gather = Gather(
-        input="dtmf",
+        input="dtmf speech" if listen.speech else "dtmf",
         action=listen.action,
         method="POST",
         timeout=listen.seconds,
@@ -73,6 +89,16 @@ def farewell(prompts: Sequence[Prompt]) -> str:
         _say(response, prompt)
     response.hangup()
     return str(response)
+
+
+def _words(speech: Speech) -> dict[str, object]:
+    hints = (hint.replace(",", " ")[:HINT_LONGEST] for hint in speech.hints[:MOST_HINTS])
+    return {
+        "language": VOICES[speech.language][1],
+        "hints": ", ".join(hints),
+        "speech_timeout": str(PAUSE_SECONDS),
+        "profanity_filter": False,  # stars in place of a word could hide what is wrong
+    }
 
 
 def _say(parent: VoiceResponse | Gather, prompt: Prompt) -> None:

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from nurseline.carrier.twiml import Listen, Prompt, Reply, ask, farewell, messages
+from nurseline.carrier.twiml import Listen, Prompt, Reply, Speech, ask, farewell, messages
 
 ACTION = "https://line.example.org/voice/step/1"
 ODD = 'Tom & Jerry <b>"quoted"</b> \'n \u00a1s\u00ed! 5 > 3'
@@ -46,6 +46,16 @@ def test_a_question_waits_for_a_key_and_never_ends_on_a_dead_line() -> None:
     ]
     assert len({say.attrib["voice"] for say in gather}) == 2
     assert (redirect.tag, redirect.text, redirect.attrib) == ("Redirect", ACTION, {"method": "POST"})
+
+
+def test_words_are_taken_beside_keys_in_the_language_of_the_prompt() -> None:
+    likely = ("doing well", "yes, please", "w" * 150)
+    document = ET.fromstring(ask([Prompt("Hola", "es")], Listen(ACTION, speech=Speech("es", likely))))
+    gather = document[0]
+    assert (gather.attrib["input"], gather.attrib["numDigits"]) == ("dtmf speech", "1")
+    assert (gather.attrib["language"], gather.attrib["speechTimeout"]) == ("es-US", "2")
+    assert gather.attrib["hints"] == f"doing well, yes  please, {'w' * 100}", "a comma would part a phrase"
+    assert gather.attrib["profanityFilter"] == "false", "stars could hide what is wrong"
 
 
 def test_a_number_is_keyed_until_the_hash_key() -> None:
