@@ -17,4 +17,4 @@ class Heartbeat(Base):
 
     queue: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
-    alarmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # none: beating, or nobody was told yet
+    alarmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # people were last told that it stopped

@@ -1,0 +1,97 @@
+"""Whether every queue is worked: the last sign of life of each, and telling people when one has stopped.
+
+A worker can live and yet take nothing from its queue. So each task writes down that it came through the
+broker; the workers of other queues look for these signs, and so do the staff pages and ``/healthz/queues``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from sqlalchemy.sql import ColumnElement
+
+from nurseline.crypto import Keyring
+from nurseline.messaging.contacts import contact_for
+from nurseline.messaging.models import OutboundMessage
+from nurseline.messaging.outbox import LANES, SCHEDULED, Plan, plan
+from nurseline.wakeups import HOUSEKEEPING, QUEUES, REMINDERS, URGENT
+from nurseline.watch.models import Heartbeat
+
+# Times the limit that a queue may be silent before people are told although nothing waits: by then a worker
+# that was stuck has restarted itself (after one and a half).
+TOLD_ANYWAY = 3
+AGAIN = timedelta(minutes=15)  # a queue that stops and starts does not call people each time
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A queue without a sign of life. ``since``: the last one, None if there never was any."""
+
+    queue: str
+    since: datetime | None
+
+
+def beat(session: Session, queue: str, *, at: datetime) -> None:
+    """Write down that a task came through this queue."""
+    sign = insert(Heartbeat).values(queue=queue, at=at)
+    later = sign.excluded.at > Heartbeat.at
+    session.execute(
+        sign.on_conflict_do_update(index_elements=["queue"], set_={"at": sign.excluded.at}, where=later)
+    )
+
+
+def last_signs(session: Session) -> dict[str, datetime | None]:
+    """The last sign of life of each queue, None where there never was any."""
+    known = {row.queue: row.at for row in session.execute(sa.select(Heartbeat.queue, Heartbeat.at))}
+    return {queue: known.get(queue) for queue in QUEUES}
+
+
+def silent(session: Session, *, now: datetime, limit: timedelta) -> list[Silence]:
+    """The queues without a sign of life for longer than ``limit``."""
+    signs = last_signs(session)
+    return [Silence(queue, at) for queue, at in signs.items() if at is None or at < now - limit]
+
+
+def stale(session: Session, *, now: datetime, limit: timedelta) -> list[Silence]:
+    """The silent queues in which work has waited for longer than ``limit``: messages go late, or not."""
+    return [one for one in silent(session, now=now, limit=limit) if _waits(session, one.queue, now - limit)]
+
+
+def _waits(session: Session, queue: str, before: datetime) -> bool:
+    late: dict[str, list[ColumnElement[bool]]] = {
+        URGENT: [SCHEDULED, LANES["urgent"], OutboundMessage.send_after <= before],
+        REMINDERS: [SCHEDULED, LANES["reminders"], OutboundMessage.send_after <= before],
+        HOUSEKEEPING: [OutboundMessage.lease_until <= before],
+    }
+    return bool(session.scalar(sa.select(sa.exists().where(*late[queue]))))
+
+
+def alarm(
+    session: Session, keyring: Keyring, numbers: Iterable[str], *, now: datetime, limit: timedelta
+) -> list[str]:
+    """Text ``numbers`` (E.164) about queues that have stopped, once for each time they stop; which queues."""
+    # From here on a queue that has never been worked counts as silent, too.
+    first = insert(Heartbeat).values([{"queue": queue, "at": now} for queue in QUEUES])
+    session.execute(first.on_conflict_do_nothing())
+    late = {one.queue for one in stale(session, now=now, limit=limit)}
+    late |= {one.queue for one in silent(session, now=now, limit=TOLD_ANYWAY * limit)}
+    news = sa.or_(
+        Heartbeat.alarmed_at.is_(None),
+        sa.and_(Heartbeat.alarmed_at < Heartbeat.at, Heartbeat.alarmed_at <= now - AGAIN),
+    )
+    told = session.scalars(
+        sa.update(Heartbeat)
+        .where(Heartbeat.queue.in_(late), Heartbeat.at < now - limit, news)
+        .values(alarmed_at=now)
+        .returning(Heartbeat.queue)
+    ).all()
+    if told:
+        for number in numbers:
+            contact = contact_for(session, keyring, number, at=now)
+            plan(session, contact, [Plan("alert", "alert.late", "en", now)], at=now)
+    return sorted(told)

@@ -1,0 +1,150 @@
+"""Signs of life of the queues, and who is told when they end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from nurseline.clock import SetClock
+from nurseline.messaging.models import OutboundMessage
+from nurseline.messaging.outbox import CLAIM_LEASE, claim_due
+from nurseline.parts import Parts
+from nurseline.wakeups import HOUSEKEEPING, QUEUES, REMINDERS, URGENT
+from nurseline.watch import service as watch
+from tests.support.line import at_once, make_contact, plan_one
+
+LIMIT = timedelta(seconds=60)
+LATER = LIMIT + timedelta(seconds=1)
+ON_CALL = ("+12025550190", "+12025550191")
+
+
+def beat(parts: Parts, *queues: str) -> None:
+    with parts.db.begin() as session:
+        for queue in queues:
+            watch.beat(session, queue, at=parts.clock.now())
+
+
+def stale(parts: Parts) -> list[str]:
+    with parts.db.begin() as session:
+        return [one.queue for one in watch.stale(session, now=parts.clock.now(), limit=LIMIT)]
+
+
+def silent(parts: Parts) -> list[str]:
+    with parts.db.begin() as session:
+        return [one.queue for one in watch.silent(session, now=parts.clock.now(), limit=LIMIT)]
+
+
+def alarm(parts: Parts) -> list[str]:
+    with parts.db.begin() as session:
+        return watch.alarm(session, parts.keyring, ON_CALL, now=parts.clock.now(), limit=LIMIT)
+
+
+def alerts(parts: Parts) -> int:
+    query = sa.select(sa.func.count()).where(OutboundMessage.content_id == "alert.late")
+    with parts.db.begin() as session:
+        return session.scalar(query) or 0
+
+
+def test_a_queue_is_silent_when_its_last_sign_is_older_than_the_limit(parts: Parts, clock: SetClock) -> None:
+    assert silent(parts) == list(QUEUES)
+    beat(parts, *QUEUES)
+    clock.advance(LIMIT)
+    assert silent(parts) == []
+    clock.advance(timedelta(seconds=1))
+    beat(parts, URGENT)
+    assert silent(parts) == [REMINDERS, HOUSEKEEPING]
+
+
+def test_an_older_sign_that_comes_late_does_not_take_back_a_newer_one(parts: Parts, clock: SetClock) -> None:
+    beat(parts, URGENT)
+    newest = clock.now()
+    with parts.db.begin() as session:
+        watch.beat(session, URGENT, at=newest - timedelta(minutes=5))
+        assert watch.last_signs(session) == {URGENT: newest, REMINDERS: None, HOUSEKEEPING: None}
+
+
+@pytest.mark.parametrize(
+    ("purpose", "queue"), [("reminder", REMINDERS), ("alert", URGENT), ("staff", URGENT)]
+)
+def test_a_silent_queue_is_stale_once_a_message_has_waited_too_long(
+    parts: Parts, clock: SetClock, purpose: str, queue: str
+) -> None:
+    beat(parts, *QUEUES)
+    clock.advance(LATER)
+    plan_one(parts, make_contact(parts), purpose)
+    assert stale(parts) == []
+    clock.advance(LIMIT)
+    assert stale(parts) == [queue]
+    beat(parts, queue)
+    assert stale(parts) == [], "a backlog alone is no standstill"
+
+
+def test_a_message_for_later_makes_no_queue_stale(parts: Parts, clock: SetClock) -> None:
+    plan_one(parts, make_contact(parts), send_after=clock.now() + timedelta(days=1))
+    clock.advance(LATER)
+    assert stale(parts) == []
+
+
+def test_a_claim_that_nobody_takes_back_makes_the_housekeeping_stale(parts: Parts, clock: SetClock) -> None:
+    beat(parts, *QUEUES)
+    plan_one(parts, make_contact(parts))
+    with parts.db.begin() as session:
+        claim_due(session, now=clock.now(), limit=1)
+    clock.advance(LIMIT + CLAIM_LEASE)
+    beat(parts, URGENT, REMINDERS)
+    assert stale(parts) == [HOUSEKEEPING]
+
+
+def stop_with_work(parts: Parts, clock: SetClock) -> None:
+    """Reminders stop, and one waits too long."""
+    beat(parts, *QUEUES)
+    plan_one(parts, make_contact(parts))
+    clock.advance(LATER)
+    beat(parts, URGENT, HOUSEKEEPING)
+
+
+def test_everybody_on_call_is_told_once_that_a_queue_has_stopped(parts: Parts, clock: SetClock) -> None:
+    stop_with_work(parts, clock)
+    assert alarm(parts) == [REMINDERS]
+    clock.advance(timedelta(hours=1))
+    beat(parts, URGENT, HOUSEKEEPING)
+    assert alarm(parts) == []
+    assert alerts(parts) == len(ON_CALL)
+
+
+def test_of_several_who_notice_at_once_one_tells(parts: Parts, clock: SetClock) -> None:
+    stop_with_work(parts, clock)
+    found = at_once(*[lambda: alarm(parts)] * 4)
+    assert sorted(map(str, found)) == sorted(map(str, [[REMINDERS], [], [], []]))
+    assert alerts(parts) == len(ON_CALL)
+
+
+def test_a_queue_that_stops_again_is_told_again_but_not_within_minutes(parts: Parts, clock: SetClock) -> None:
+    stop_with_work(parts, clock)
+    assert alarm(parts) == [REMINDERS]
+    beat(parts, *QUEUES)
+    clock.advance(LATER)
+    beat(parts, URGENT, HOUSEKEEPING)
+    assert alarm(parts) == [], "it flaps"
+    beat(parts, REMINDERS)
+    clock.advance(timedelta(minutes=20))
+    beat(parts, URGENT, HOUSEKEEPING)
+    assert alarm(parts) == [REMINDERS]
+
+
+def test_a_queue_that_stays_silent_is_told_although_nothing_waits(parts: Parts, clock: SetClock) -> None:
+    beat(parts, *QUEUES)
+    clock.advance(2 * LIMIT)
+    assert alarm(parts) == []
+    clock.advance(LIMIT + timedelta(seconds=1))
+    beat(parts, REMINDERS, HOUSEKEEPING)
+    assert alarm(parts) == [URGENT]
+
+
+def test_a_queue_that_was_never_worked_is_told_like_any_other(parts: Parts, clock: SetClock) -> None:
+    assert alarm(parts) == [], "the watch begins now"
+    clock.advance(watch.TOLD_ANYWAY * LIMIT + timedelta(seconds=1))
+    beat(parts, URGENT, HOUSEKEEPING)
+    assert alarm(parts) == [REMINDERS]
