@@ -39,9 +39,15 @@ _VOICE: Final = (
     "voice.emergency_first voice.greeting voice.language voice.menu voice.menu.aftercare voice.menu.about "
     "voice.followup voice.followup.symptoms voice.anything_else voice.silence.1 voice.silence.2 "
     "voice.silence.3 voice.callback_recorded voice.ask_number voice.number_bad voice.number_confirm "
-    "voice.no_number voice.urgent_first voice.goodbye"
+    "voice.no_number voice.urgent_first voice.goodbye voice.followup.text voice.followup.symptoms.text "
+    "voice.anything_else.record voice.connecting voice.nobody_free voice.text_consent voice.text_sent "
+    "voice.record_consent voice.record_now voice.record_done voice.record_empty"
 )
+_REMINDER_CALL: Final = "voice.please_call voice.press_one"
 
 REQUIRED_IDS: Final = TELL_THE_RULES.union(
-    *(group.split() for group in (_ANSWERS, _MENUS, _PERSON, _REPAIR, _SAFETY, _REMINDER_REPLIES, _VOICE))
+    *(
+        group.split()
+        for group in (_ANSWERS, _MENUS, _PERSON, _REPAIR, _SAFETY, _REMINDER_REPLIES, _VOICE, _REMINDER_CALL)
+    )
 )

@@ -1,11 +1,12 @@
 """The conversation: a pure state machine from (place, meaning) to words, effects and the next place."""
 
 from nurseline.dialogue.compose import Message, compose, fill, promises_needed
-from nurseline.dialogue.machine import IDLE_SECONDS, begin, respond, silence
+from nurseline.dialogue.machine import IDLE_SECONDS, begin, connected, recorded, respond, silence
 from nurseline.dialogue.places import hints
 from nurseline.dialogue.state import (
     PLACES,
     AnswerReminder,
+    Can,
     Effect,
     FlagReview,
     OptIn,
@@ -14,6 +15,7 @@ from nurseline.dialogue.state import (
     Reason,
     RequestCallback,
     Say,
+    SendText,
     SetLanguage,
     State,
     Turn,
@@ -27,6 +29,7 @@ __all__ = [
     "IDLE_SECONDS",
     "PLACES",
     "AnswerReminder",
+    "Can",
     "Effect",
     "FlagReview",
     "Message",
@@ -36,6 +39,7 @@ __all__ = [
     "Reason",
     "RequestCallback",
     "Say",
+    "SendText",
     "SetLanguage",
     "State",
     "Turn",
@@ -44,9 +48,11 @@ __all__ = [
     "asks_yes_no",
     "begin",
     "compose",
+    "connected",
     "fill",
     "hints",
     "promises_needed",
+    "recorded",
     "reminded",
     "respond",
     "silence",

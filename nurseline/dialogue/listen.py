@@ -21,7 +21,7 @@ from nurseline.dialogue.moves import (
     waiting_for,
 )
 from nurseline.dialogue.places import LISTS, answer_id, candidates, named, numbers, prompt, reminder_reply
-from nurseline.dialogue.state import ANSWERS, OptIn, OptOut, Say, SetLanguage, Turn, WrongNumber
+from nurseline.dialogue.state import ANSWERS, OptIn, OptOut, Say, SendText, SetLanguage, Turn, WrongNumber
 
 _ACTIONS: Final = ("nurse", "clinical", "schedule", "admin")  # who reaches a person soonest comes first
 _PHONE: Final = re.compile(r"1?([2-9]\d{2}[2-9]\d{6})")
@@ -73,6 +73,8 @@ def _here(at: Heard) -> Turn | None:
             return _time(at)
         case "offer_person":
             return _offered(at)
+        case "record_consent" | "text_consent":
+            return _agreed(at)
         case "unsure":
             likely = candidates(at.state)
             if at.meaning.command == "yes" and len(likely) == 1:
@@ -109,6 +111,8 @@ def _number(at: Heard) -> Turn | None:
             state = replace(at.state, place="callback_number", misses=0, silences=0).remember(number=None)
             return Turn(state, prompt(state, at.channel))
     wants_person = at.meaning.topic == "nurse"
+    if at.can.connect and (wants_person or at.meaning.choice == 0):
+        return request(at, "nurse")
     return miss(at) if at.meaning.choice is not None or wants_person else None
 
 
@@ -132,9 +136,42 @@ def _time(at: Heard) -> Turn | None:
 
 def _offered(at: Heard) -> Turn | None:
     meaning = at.meaning
-    if meaning.command == "yes" or meaning.topic == "nurse" or meaning.choice == 0:
+    wants_person = meaning.topic == "nurse" or meaning.choice == 0
+    if wants_person and at.can.connect:
+        return request(at, "nurse")
+    if wants_person or meaning.command == "yes":
         return request(at, waiting_for(at.state))
     return arrive(at, "menu") if meaning.command == "no" else None
+
+
+def _agreed(at: Heard) -> Turn | None:
+    """Yes in words to a recording or a text; anything but yes is a no."""
+    if at.meaning.command == "yes":
+        return choose(at, numbers(at.state, at.channel)[1])
+    return arrive(at, "done") if at.meaning.command == "no" else None
+
+
+def _record(at: Heard) -> Turn:
+    """The caller agreed: record what is said."""
+    state = replace(calm(at.state), place="recording")
+    return Turn(state, (Say("voice.record_now"),), then="record")
+
+
+def _ask_to_text(at: Heard) -> Turn:
+    """Say what a text costs and means before it is sent."""
+    topic, part = at.state.topic, at.state.part
+    state = replace(calm(at.state), place="text_consent", topic=topic, part=part)
+    return Turn(state, prompt(state, at.channel))
+
+
+def _text(at: Heard) -> Turn:
+    """Text the answer that was heard, once."""
+    topic = at.state.topic
+    turn = arrive(at, "done")
+    if topic is None:
+        return turn
+    told = (answer_id(topic, max(at.state.part - 1, 0)),)
+    return replace(turn, say=(Say("voice.text_sent"), *turn.say), effects=(SendText(told),))
 
 
 def _numbers(at: Heard) -> Turn | None:
@@ -180,6 +217,10 @@ _ACTS: Final[Mapping[str, Callable[[Heard], Turn]]] = MappingProxyType(
         "afternoon": lambda at: request(at, "schedule", best_time="afternoon"),
         "any": lambda at: request(at, "schedule", best_time="any"),
         "more": more,
+        "record": lambda at: arrive(at, "record_consent"),
+        "record_now": _record,
+        "text": _ask_to_text,
+        "text_now": _text,
         "repeat": repeat,
     }
 )

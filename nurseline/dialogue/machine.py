@@ -9,6 +9,7 @@ from nurseline.dialogue.listen import listen
 from nurseline.dialogue.moves import Heard, alarm, arrive, request, waiting_for
 from nurseline.dialogue.places import prompt
 from nurseline.dialogue.state import (
+    Can,
     Effect,
     FlagReview,
     Reason,
@@ -25,6 +26,7 @@ REMINDER_OPEN_SECONDS: Final = 3 * 24 * 3600
 
 _UNWELCOMED: Final = frozenset({"stop", "start", "help", "wrong_number", "emergency", "urgent"})
 _NUMBER_KEYS: Final = 11
+EVERYBODY: Final = Can()
 _NOTHING: Final = Meaning(tier="none", topic="unknown", confidence=0.0)
 
 
@@ -42,7 +44,7 @@ def begin(
     promise is then said first.
     """
     start = State(language=language if language in languages else languages[0])
-    turn = arrive(Heard(start, _NOTHING, channel, "", languages, True), "menu")
+    turn = arrive(Heard(start, _NOTHING, channel, "", languages, EVERYBODY), "menu")
     if channel == "text":
         return _finished(replace(turn, say=(Say("welcome"), *turn.say)) if new else turn, start)
     first = [Say("voice.emergency_first"), Say("voice.greeting")]
@@ -63,17 +65,17 @@ def respond(
     idle_seconds: float | None = None,
     words: str = "",
     languages: tuple[str, ...] = ("en",),
-    can_call_back: bool = True,
+    can: Can = EVERYBODY,
 ) -> Turn:
     """One step: what was meant, heard where the conversation stood.
 
     `idle_seconds` is the time since the last exchange; `words` is what was written, said or keyed;
-    `languages` are those the line may use now; `can_call_back` is False for an anonymous caller.
+    `languages` are those the line may use now; `can` is what else it can do.
     Never raises for any State or Meaning, and always says something.
     """
     kept = state if state.language in languages else replace(state, language=languages[0])
     known, switched = _language_of(kept, meaning, languages)
-    at = Heard(known, meaning, channel, words, languages, can_call_back)
+    at = Heard(known, meaning, channel, words, languages, can)
     if _alarming(meaning):
         turn = alarm(at)
     elif channel == "text" and idle_seconds is not None and idle_seconds > _patience(state):
@@ -86,12 +88,12 @@ def respond(
     return _finished(replace(turn, effects=(*switched, *turn.effects, *review)), kept)
 
 
-def silence(state: State, *, can_call_back: bool = True, languages: tuple[str, ...] = ("en",)) -> Turn:
+def silence(state: State, *, can: Can = EVERYBODY, languages: tuple[str, ...] = ("en",)) -> Turn:
     """Nothing was heard on a call: help that rises, and the third time a recorded callback."""
     kept = state if state.language in languages else replace(state, language=languages[0])
     count = kept.silences + 1
     counted = replace(kept, silences=count)
-    at = Heard(counted, _NOTHING, "voice", "", languages, can_call_back)
+    at = Heard(counted, _NOTHING, "voice", "", languages, can)
     urgent_words = kept.recall("alarm")
     if urgent_words in ("emergency", "crisis"):
         return _finished(Turn(counted, (Say(urgent_words),), ends=count >= 3), kept)
@@ -116,7 +118,33 @@ def _third_silence(at: Heard) -> Turn:
         at = replace(at, state=state.remember(call_number=number))
     elif state.place in ("callback_number", "confirm_number"):
         return Turn(state, (Say("voice.no_number"), Say("voice.goodbye")), (FlagReview(),), ends=True)
+    # Whoever does not answer is not rung through to a colleague.
+    at = replace(at, can=replace(at.can, connect=False))
     return request(at, reason, best_time=best_time, before=(Say("voice.silence.3"),), words=recorded)
+
+
+def connected(
+    state: State, *, reached: bool, can: Can = EVERYBODY, languages: tuple[str, ...] = ("en",)
+) -> Turn:
+    """Telephones of the clinic rang: somebody spoke with the caller, or nobody answered.
+
+    Who was not reached keeps the place in the queue, and hears by when somebody calls.
+    """
+    kept = state if state.language in languages else replace(state, language=languages[0])
+    at = Heard(kept, _NOTHING, "voice", "", languages, replace(can, connect=False))
+    if reached:
+        return _finished(arrive(at, "done"), kept)
+    turn = request(at, waiting_for(kept), before=(Say("voice.nobody_free"),))
+    return _finished(turn, kept)
+
+
+def recorded(state: State, *, kept: bool, can: Can = EVERYBODY, languages: tuple[str, ...] = ("en",)) -> Turn:
+    """The caller has spoken a message; ``kept`` False: nothing was said."""
+    before = state if state.language in languages else replace(state, language=languages[0])
+    at = Heard(before, _NOTHING, "voice", "", languages, replace(can, record=False))
+    turn = arrive(at, "done")
+    said = Say("voice.record_done" if kept else "voice.record_empty")
+    return _finished(replace(turn, say=(said, *turn.say)), before)
 
 
 def _alarming(meaning: Meaning) -> bool:

@@ -9,6 +9,7 @@ from nurseline.dialogue.state import (
     ANSWERS,
     REASONS,
     AnswerReminder,
+    Can,
     Effect,
     OptOut,
     Reason,
@@ -26,8 +27,11 @@ _WORDS: Final = {
     "urgent": ("urgent", "urgent"),
 }
 _FORGET: Final = dict.fromkeys(
-    ("alarm", "best_time", "candidates", "list", "number", "pending", "reason", "second")
+    ("alarm", "best_time", "candidates", "list", "number", "pending", "reason", "record", "second", "text")
 )
+_CONNECTED: Final = frozenset(
+    {"nurse", "urgent", "clinical"}
+)  # whoever is on shift takes these at once
 _LONGEST_BEST_TIME = 300
 
 
@@ -40,7 +44,7 @@ class Heard:
     channel: Channel
     words: str
     languages: tuple[str, ...]
-    can_call_back: bool
+    can: Can
 
     @property
     def voice(self) -> bool:
@@ -62,7 +66,8 @@ def arrive(at: Heard, place: str) -> Turn:
 def answer(at: Heard, topic: str, part: int = 0, second: str | None = None) -> Turn:
     """Give a part of the answer to a topic; with a second topic both, or the first and an offer."""
     shown = at.state.place if at.state.place in LISTS else at.state.recall("list")
-    state = replace(calm(at.state), place="topic", topic=topic, part=part + 1).remember(list=shown)
+    state = replace(calm(at.state), place="topic", topic=topic, part=part + 1)
+    state = state.remember(list=shown, text="1" if at.voice and at.can.text else None)
     first = Say(answer_id(topic, part))
     if second in ANSWERS and second != topic:
         both = (first, Say(answer_id(second, 0)), followup(replace(state, topic=second), at.channel))
@@ -104,14 +109,20 @@ def request(
     words: tuple[str, str] | None = None,
     effects: tuple[Effect, ...] = (),
 ) -> Turn:
-    """Take a request for a person. A caller whose number is hidden is asked for one first."""
+    """Take a request for a person, who is rung at once where somebody is on shift.
+
+    A caller whose number is hidden is asked for one first, unless somebody can be rung.
+    """
     kept = best_time.strip()[:_LONGEST_BEST_TIME] or None if best_time else None
     number = at.state.recall("call_number")
-    if at.voice and not at.can_call_back and not number:
+    if at.voice and at.can.connect and reason in _CONNECTED:
+        return _connect(at, reason, number, before, effects)
+    if at.voice and not at.can.call_back and not number:
         state = replace(calm(at.state), place="callback_number").remember(pending=reason, best_time=kept)
         return Turn(state, (*before, *prompt(state, at.channel)), effects)
     done, already = words or _WORDS.get(reason, _NURSE_WORDS)
     state = replace(calm(at.state), place="done" if at.voice else "menu")
+    state = state.remember(record="1" if at.voice and at.can.record else None)
     said = (*before, Say(done, promise_for=reason, already=already))
     return Turn(
         state,
@@ -120,12 +131,22 @@ def request(
     )
 
 
+def _connect(
+    at: Heard, reason: Reason, number: str | None, before: tuple[Say, ...], effects: tuple[Effect, ...]
+) -> Turn:
+    """Ring the clinic's telephones. The request is stored first, so that hanging up loses nothing."""
+    state = replace(calm(at.state), place="connecting").remember(reason=reason)
+    said = (*before, *((Say("voice.urgent_first"),) if reason == "urgent" and not before else ()))
+    asked = (RequestCallback(reason, None, number),) if at.can.call_back or number else ()
+    return Turn(state, (*said, Say("voice.connecting")), (*effects, *asked), then="connect")
+
+
 def alarm(at: Heard) -> Turn:
     """Emergency words at once, from every place; the item does not depend on the reply arriving."""
     stop = "stop" in (at.meaning.topic, at.meaning.second_topic)
     opted_out: tuple[Effect, ...] = (OptOut(),) if stop else ()
     if at.meaning.tier == "urgent" or (at.meaning.tier != "emergency" and at.meaning.topic == "urgent"):
-        hidden = at.voice and not at.can_call_back and not at.state.recall("call_number")
+        hidden = at.voice and not at.can.call_back and not at.state.recall("call_number")
         before = (Say("voice.urgent_first"),) if hidden else ()
         return request(at, "urgent", effects=opted_out, before=before)
     if any(evidence.rule.startswith("crisis") for evidence in at.meaning.evidence):

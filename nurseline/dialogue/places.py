@@ -19,8 +19,9 @@ LISTS: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
 )
 """For each list of choices: number -> topic, list or action."""
 
-AFTER_ANSWER: Final = MappingProxyType({1: "repeat", 2: "more", 3: "schedule"})
+AFTER_ANSWER: Final = MappingProxyType({1: "more", 2: "schedule"})
 """Keys after an answer on the phone; in texts the numbers still mean the list shown last."""
+BY_TEXT: Final = MappingProxyType({1: "more", 2: "text", 3: "schedule"})
 
 OFFER: Final = MappingProxyType({1: "yes", 2: "menu"})
 REMINDER: Final = MappingProxyType({1: "well", 2: "question", 3: "worse"})
@@ -37,6 +38,10 @@ _ASKS: Final = MappingProxyType(
         ("callback_number", "voice"): "voice.ask_number",
         ("confirm_number", "voice"): "voice.ask_number",
         ("done", "voice"): "voice.anything_else",
+        ("connecting", "voice"): "voice.connecting",
+        ("record_consent", "voice"): "voice.record_consent",
+        ("recording", "voice"): "voice.record_now",
+        ("text_consent", "voice"): "voice.text_consent",
     }
 )
 _LABELS: Final = MappingProxyType(
@@ -59,6 +64,8 @@ _NUMBERS: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
         "offer_person": OFFER,
         "reminder": REMINDER,
         "schedule_time": TIMES,
+        "record_consent": MappingProxyType({1: "record_now"}),
+        "text_consent": MappingProxyType({1: "text_now"}),
         "callback_number": MappingProxyType({}),
         "confirm_number": MappingProxyType({}),
     }
@@ -68,7 +75,9 @@ _NUMBERS: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
 def numbers(state: State, channel: Channel) -> Mapping[int, str]:
     """What each number means where the conversation stands; empty where digits are typed in."""
     if state.place == "topic" and channel == "voice":
-        return AFTER_ANSWER
+        return BY_TEXT if state.recall("text") else AFTER_ANSWER
+    if state.place == "done" and state.recall("record"):
+        return MappingProxyType({1: "record"})
     likely = candidates(state)
     if state.place == "unsure" and likely:
         return dict(enumerate((*likely, *(("menu",) if len(likely) == 1 else ()), "nurse"), start=1))
@@ -149,7 +158,8 @@ def followup(state: State, channel: Channel) -> Say:
     """The hint that closes an answer."""
     symptoms = state.topic in _ABOUT_SYMPTOMS
     if channel == "voice":
-        return Say("voice.followup.symptoms" if symptoms else "voice.followup")
+        by_text = ".text" if state.recall("text") else ""
+        return Say(f"voice.followup{'.symptoms' if symptoms else ''}{by_text}")
     if state.topic and state.part < parts(state.topic):
         return Say("followup.more")
     return Say("followup.symptoms" if symptoms else "followup")
@@ -167,6 +177,8 @@ def prompt(state: State, channel: Channel) -> tuple[Say, ...]:
             return (_which(state),)
         case "offer_person":
             return _offer(state)
+        case "done" if voice and state.recall("record"):
+            return (Say("voice.anything_else.record"),)
         case "confirm_number" if state.recall("number"):
             return (Say("voice.number_confirm", (("number_spoken", _spoken(state.recall("number") or "")),)),)
     return (Say(_ASKS.get((state.place, channel), "voice.menu" if voice else "menu")),)

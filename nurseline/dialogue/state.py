@@ -24,6 +24,10 @@ PLACES: Final[frozenset[str]] = frozenset(
         "reminder",  # a reminder asked how the patient is
         "callback_number",  # voice: a number was asked for
         "confirm_number",  # voice: the number was read back
+        "connecting",  # voice: telephones of the clinic ring
+        "record_consent",  # voice: may a message be recorded?
+        "recording",  # voice: the caller speaks a message
+        "text_consent",  # voice: may the answer be texted?
         "done",  # voice: a request was taken, the caller may hang up
     }
 )
@@ -104,7 +108,28 @@ class AnswerReminder:
     answer: Literal["well", "question", "worse"]
 
 
-Effect = RequestCallback | OptOut | OptIn | WrongNumber | SetLanguage | FlagReview | AnswerReminder
+@dataclass(frozen=True, slots=True)
+class SendText:
+    """Text what was just said on the call to the caller's number: once, as they agreed to."""
+
+    ids: tuple[str, ...]  # content ids
+
+
+@dataclass(frozen=True, slots=True)
+class Can:
+    """What the line can do for this patient now. Only calls use all but the first.
+
+    ``call_back``: their number is known. ``connect``: somebody is on shift who takes calls. ``record``: the
+    clinic takes voicemail. ``text``: the number can be texted.
+    """
+
+    call_back: bool = True
+    connect: bool = False
+    record: bool = False
+    text: bool = False
+
+
+Effect = SendText | RequestCallback | OptOut | OptIn | WrongNumber | SetLanguage | FlagReview | AnswerReminder
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +174,8 @@ class Turn:
 
     Voice only: `keys` is how many keys to take at once (more than one: a phone number, ended by #),
     `keys_only` asks not to listen to speech after two misunderstandings, `ends` hangs up after the
-    words; it is only ever set for a caller who was served.
+    words; it is only ever set for a caller who was served. `then` is what follows the words: listening,
+    ringing the clinic's telephones (`connected` goes on from there), or recording a message (`recorded`).
     """
 
     state: State
@@ -159,6 +185,7 @@ class Turn:
     ends: bool = False
     keys: int = 1
     keys_only: bool = False
+    then: Literal["listen", "connect", "record"] = "listen"
 
 
 @dataclass(frozen=True, slots=True)

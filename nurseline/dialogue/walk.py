@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final, get_args
 
 from nurseline.content import Channel
-from nurseline.dialogue.machine import begin, respond, silence
-from nurseline.dialogue.state import RequestCallback, State, Turn, reminded
+from nurseline.dialogue.machine import EVERYBODY, begin, connected, recorded, respond, silence
+from nurseline.dialogue.state import Can, RequestCallback, State, Turn, reminded
 from nurseline.language.meaning import Command, Daypart, Evidence, Meaning, Topic
 
 SILENCE: Final = "(silence)"
@@ -44,8 +44,16 @@ class Step:
 
     @property
     def reaches_person(self) -> bool:
-        """True when the step asks a person to call."""
-        return any(isinstance(effect, RequestCallback) for effect in self.turn.effects)
+        """True when the step asks a person to call, or rings one."""
+        return self.turn.then == "connect" or any(
+            isinstance(effect, RequestCallback) for effect in self.turn.effects
+        )
+
+
+ANSWERED: Final = Example("(somebody answered)", Meaning("none", "unknown", 0.0))
+NOBODY: Final = Example("(nobody answered)", Meaning("none", "unknown", 0.0))
+SPOKE: Final = Example("(a message was spoken)", Meaning("none", "unknown", 0.0))
+SAID_NOTHING: Final = Example("(nothing was spoken)", Meaning("none", "unknown", 0.0))
 
 
 def everything_heard() -> tuple[Example, ...]:
@@ -84,9 +92,7 @@ def everything_heard() -> tuple[Example, ...]:
     return tuple(kinds)
 
 
-def walk(
-    channel: Channel, *, languages: tuple[str, ...] = ("en",), can_call_back: bool = True
-) -> Iterator[Step]:
+def walk(channel: Channel, *, languages: tuple[str, ...] = ("en",), can: Can = EVERYBODY) -> Iterator[Step]:
     """Every step from every state that can be reached, each state once."""
     kinds = everything_heard()
     first = begin(channel=channel, language=languages[0], languages=languages).state
@@ -94,7 +100,7 @@ def walk(
     seen = {_key(state) for state in queue}
     while queue:
         state = queue.popleft()
-        for step in _tried(state, kinds, channel, languages, can_call_back):
+        for step in _tried(state, kinds, channel, languages, can):
             yield step
             key = _key(step.turn.state)
             if key not in seen and not step.turn.ends:
@@ -119,7 +125,7 @@ def _tried(
     kinds: tuple[Example, ...],
     channel: Channel,
     languages: tuple[str, ...],
-    can_call_back: bool,
+    can: Can,
 ) -> Iterator[Step]:
     for heard in kinds:
         turn = respond(
@@ -128,11 +134,19 @@ def _tried(
             channel=channel,
             words=heard.words,
             languages=languages,
-            can_call_back=can_call_back,
+            can=can,
         )
         yield Step(channel, state, heard, turn)
     if channel == "voice":
-        yield Step(channel, state, None, silence(state, can_call_back=can_call_back, languages=languages))
+        yield Step(channel, state, None, silence(state, can=can, languages=languages))
+    if state.place == "connecting":
+        for reached in (True, False):
+            turn = connected(state, reached=reached, can=can, languages=languages)
+            yield Step(channel, state, ANSWERED if reached else NOBODY, turn)
+    if state.place == "recording":
+        for kept in (True, False):
+            turn = recorded(state, kept=kept, can=can, languages=languages)
+            yield Step(channel, state, SPOKE if kept else SAID_NOTHING, turn)
 
 
 def _key(state: State) -> State:

@@ -12,7 +12,18 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from nurseline.carrier import twiml
-from nurseline.dialogue import Message, RequestCallback, Say, State, Turn, abandoned, begin, respond, silence
+from nurseline.dialogue import (
+    Can,
+    Message,
+    RequestCallback,
+    Say,
+    State,
+    Turn,
+    abandoned,
+    begin,
+    respond,
+    silence,
+)
 from nurseline.language import Meaning, keyed, understand
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import Call, CallStep, Contact
@@ -79,16 +90,16 @@ def _turn(
         ), None
     if step >= MOST_STEPS:
         return _enough(caller.state), None
-    can_call_back = caller.contact is not None
+    can = Can(call_back=caller.contact is not None)
     if not form.heard:
-        return silence(caller.state, can_call_back=can_call_back, languages=parts.languages), None
+        return silence(caller.state, can=can, languages=parts.languages), None
     meaning = _meaning(session, caller, form, step)
     turn = respond(
         caller.state,
         meaning,
         channel="voice",
         words=form.heard,
-        can_call_back=can_call_back,
+        can=can,
         languages=parts.languages,
     )
     return turn, meaning

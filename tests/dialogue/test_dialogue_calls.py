@@ -1,14 +1,20 @@
 """What callers go through, told step by step."""
 
+from dataclasses import replace
+
 import pytest
 
 from nurseline.dialogue import (
+    Can,
     OptOut,
     RequestCallback,
+    SendText,
     SetLanguage,
     State,
     abandoned,
     begin,
+    connected,
+    recorded,
     reminded,
     respond,
 )
@@ -39,7 +45,7 @@ def test_star_repeats_pound_is_the_menu_and_zero_a_nurse():
     first = talk.hear(number(1))
     assert said(first) == ["answer.recovery", "voice.followup.symptoms"]
     assert said(talk.hear(command("repeat"))) == said(first)
-    assert said(talk.hear(number(1))) == said(first)  # "to hear that again, press 1"
+    assert said(talk.hear(number(1))) != said(first)
     assert said(talk.hear(command("menu"))) == ["voice.menu"]
     assert talk.hear(topic("nurse")).effects == (RequestCallback("nurse"),)
 
@@ -88,7 +94,7 @@ def test_three_misunderstandings_on_a_call_record_a_callback():
 
 
 def test_an_anonymous_caller_keys_in_a_number_that_is_read_back():
-    talk = Talk("voice", can_call_back=False)
+    talk = Talk("voice", can=Can(call_back=False))
     asked = talk.hear(topic("nurse"))
     assert said(asked) == ["voice.ask_number"]
     assert asked.keys > 1
@@ -103,14 +109,14 @@ def test_an_anonymous_caller_keys_in_a_number_that_is_read_back():
 
 @pytest.mark.parametrize("keyed", ["123", "0000000000", "20255501234", "1202555012", "999", "112025550123"])
 def test_a_number_that_cannot_be_one_is_asked_for_again(keyed):
-    talk = Talk("voice", can_call_back=False)
+    talk = Talk("voice", can=Can(call_back=False))
     talk.hear(topic("nurse"))
     assert said(talk.hear(UNKNOWN, keyed)) == ["voice.number_bad"]
     assert talk.state.place == "callback_number"
 
 
 def test_a_wrong_number_read_back_can_be_keyed_again_and_the_best_time_is_kept():
-    talk = Talk("voice", can_call_back=False)
+    talk = Talk("voice", can=Can(call_back=False))
     talk.hear(topic("schedule"))
     talk.hear(number(1))
     talk.hear(UNKNOWN, "2025550123")
@@ -120,20 +126,20 @@ def test_a_wrong_number_read_back_can_be_keyed_again_and_the_best_time_is_kept()
 
 
 def test_an_anonymous_emergency_is_raised_without_asking_for_a_number():
-    turn = Talk("voice", can_call_back=False).hear(topic("emergency", tier="emergency"))
+    turn = Talk("voice", can=Can(call_back=False)).hear(topic("emergency", tier="emergency"))
     assert turn.effects == (RequestCallback("emergency"),)
     assert said(turn) == ["emergency"]
 
 
 def test_an_anonymous_urgent_caller_hears_the_safety_words_before_the_number_is_asked():
-    talk = Talk("voice", can_call_back=False)
+    talk = Talk("voice", can=Can(call_back=False))
     assert said(talk.hear(topic("urgent", tier="urgent"))) == ["voice.urgent_first", "voice.ask_number"]
     talk.hear(UNKNOWN, "2025550123")
     assert talk.hear(number(1)).effects == (RequestCallback("urgent", None, "2025550123"),)
 
 
 def test_a_caller_who_hangs_up_before_confirming_is_called_at_the_number_heard():
-    talk = Talk("voice", can_call_back=False)
+    talk = Talk("voice", can=Can(call_back=False))
     talk.hear(topic("nurse"))
     talk.hear(UNKNOWN, "2025550123")
     assert abandoned(talk.state, channel="voice") == (RequestCallback("nurse", None, "2025550123"),)
@@ -165,3 +171,81 @@ def test_after_the_language_key_the_way_back_is_said() -> None:
     turn = respond(start.state, keyed("9"), channel="voice", words="9", languages=both)
     assert turn.state.language == "es"
     assert [say.id for say in turn.say if say.language == "en"] == ["voice.language"]
+
+
+IN_HOURS = Can(connect=True, record=True, text=True)
+
+
+def test_who_wants_a_person_in_hours_is_put_through_and_stored_first():
+    talk = Talk("voice", can=IN_HOURS)
+    turn = talk.hear(number(0))
+    assert (turn.then, turn.state.place, said(turn)) == ("connect", "connecting", ["voice.connecting"])
+    assert turn.effects == (RequestCallback("nurse"),)
+    spoke = connected(turn.state, reached=True, can=IN_HOURS)
+    assert (spoke.state.place, spoke.effects) == ("done", ())
+    missed = connected(turn.state, reached=False, can=IN_HOURS)
+    assert said(missed)[:2] == ["voice.nobody_free", "nurse.done"]
+    assert missed.then == "listen"
+
+
+def test_fever_in_hours_is_put_through_after_the_words_of_safety():
+    turn = Talk("voice", can=IN_HOURS).hear(topic("urgent", tier="urgent"))
+    assert (said(turn), turn.then) == (["voice.urgent_first", "voice.connecting"], "connect")
+    assert turn.effects == (RequestCallback("urgent"),)
+    assert said(connected(turn.state, reached=False))[1] == "urgent"
+
+
+def test_a_hidden_number_is_put_through_without_a_question_and_asked_only_when_nobody_answers():
+    talk = Talk("voice", can=replace(IN_HOURS, call_back=False))
+    turn = talk.hear(number(0))
+    assert (turn.then, turn.effects) == ("connect", ())
+    missed = connected(turn.state, reached=False, can=Can(call_back=False))
+    assert (missed.state.place, said(missed)) == (
+        "callback_number",
+        ["voice.nobody_free", "voice.ask_number"],
+    )
+
+
+def test_a_visit_or_a_bill_rings_nobody():
+    talk = Talk("voice", can=IN_HOURS)
+    talk.hear(topic("schedule"))
+    assert talk.hear(number(1)).then == "listen"
+    talk.hear(topic("admin"))
+    assert talk.hear(command("yes")).then == "listen"
+
+
+def test_an_answer_is_texted_once_the_caller_agreed_to_its_cost():
+    talk = Talk("voice", can=IN_HOURS)
+    answered = talk.hear(topic("duration"))
+    assert said(answered)[-1] == "voice.followup.text"
+    assert said(talk.hear(number(2))) == ["voice.text_consent"]
+    turn = talk.hear(number(1))
+    assert turn.effects == (SendText(("answer.duration",)),)
+    assert said(turn)[0] == "voice.text_sent"
+
+
+def test_a_caller_who_does_not_agree_gets_no_text_and_no_recording():
+    for place in ("text_consent", "record_consent"):
+        for heard in (command("no"), command("menu")):
+            talk = Talk("voice", state=State(place=place, topic="duration", part=1), can=IN_HOURS)
+            turn = talk.hear(heard)
+            assert (turn.effects, turn.then) == ((), "listen")
+            assert turn.state.place in ("done", "menu")
+
+
+def test_a_message_is_recorded_after_the_request_and_only_with_consent():
+    talk = Talk("voice", can=Can(record=True))
+    assert said(talk.hear(number(0)))[-1] == "voice.anything_else.record"
+    asked = talk.hear(number(1))
+    assert (said(asked), asked.then) == (["voice.record_consent"], "listen")
+    turn = talk.hear(number(1))
+    assert (said(turn), turn.then, turn.state.place) == (["voice.record_now"], "record", "recording")
+    assert said(recorded(turn.state, kept=True)) == ["voice.record_done", "voice.anything_else"]
+    assert said(recorded(turn.state, kept=False))[0] == "voice.record_empty"
+
+
+def test_what_the_line_cannot_do_is_not_offered():
+    talk = Talk("voice")
+    assert said(talk.hear(topic("duration")))[-1] == "voice.followup"
+    assert talk.hear(number(0)).then == "listen"
+    assert talk.state.recall("record") is None

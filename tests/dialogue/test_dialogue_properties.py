@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nurseline.content import load_content
-from nurseline.dialogue import PLACES, Promise, State, compose, fill, promises_needed, respond, silence
+from nurseline.dialogue import PLACES, Can, Promise, State, compose, fill, promises_needed, respond, silence
 from nurseline.language.meaning import Command, Daypart, Evidence, Meaning, Tier, Topic
 
 FACTS = {
@@ -83,7 +83,7 @@ def test_any_state_and_meaning_gives_words_that_can_be_said(
         new=new,
         idle_seconds=idle,
         words=words,
-        can_call_back=can_call_back,
+        can=Can(call_back=can_call_back),
         languages=load_content().languages,
     )
     promises = {reason: Promise("today by 5 PM") for reason in promises_needed(turn)}
@@ -96,7 +96,7 @@ def test_any_state_and_meaning_gives_words_that_can_be_said(
 
 @given(STATES, st.booleans())
 def test_silence_at_any_state_gives_words(state, can_call_back):
-    turn = silence(state, can_call_back=can_call_back)
+    turn = silence(state, can=Can(call_back=can_call_back))
     assert turn.say
     assert State.from_json(turn.state.to_json()) == turn.state
 

@@ -1,6 +1,7 @@
 """Every thing a patient may say at every state that can be reached, in texts and on calls."""
 
 import re
+from dataclasses import replace
 from functools import cache
 from itertools import groupby
 
@@ -10,6 +11,7 @@ from nurseline.content import gsm7_length, load_content
 from nurseline.content.checks import longest_values
 from nurseline.dialogue import (
     PLACES,
+    Can,
     Promise,
     RequestCallback,
     State,
@@ -24,37 +26,52 @@ from nurseline.dialogue.walk import Step, everything_heard, table, walk
 from nurseline.language.meaning import Meaning
 
 CONTENT = load_content()
-VOICE_ONLY = {"callback_number", "confirm_number", "done"}
+VOICE_ONLY = {"done"}
+EVERYTHING = Can(connect=True, record=True, text=True)
 WAYS = [
-    ("text", True, ("en",)),
-    ("voice", True, ("en",)),
-    ("voice", False, ("en",)),
-    *((channel, True, CONTENT.languages) for channel in ("text", "voice") if len(CONTENT.languages) > 1),
+    ("text", Can(), ("en",)),
+    ("voice", Can(), ("en",)),
+    ("voice", Can(call_back=False), ("en",)),
+    ("voice", EVERYTHING, CONTENT.languages),
+    ("voice", replace(EVERYTHING, call_back=False), ("en",)),
+    *((channel, Can(), CONTENT.languages) for channel in ("text", "voice")),
 ]
+
+
+def _abilities(can: Can) -> str:
+    return "".join(name[0] for name in ("call_back", "record", "text") if getattr(can, name)) + (
+        "p" if can.connect else ""
+    )
 
 
 @cache
 def steps(way) -> tuple[Step, ...]:
-    channel, can_call_back, languages = way
-    return tuple(walk(channel, languages=languages, can_call_back=can_call_back))
+    channel, can, languages = way
+    return tuple(walk(channel, languages=languages, can=can))
 
 
 def states(way) -> list[State]:
     return list(dict.fromkeys(step.before for step in steps(way)))
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: f"{way[0]}{'' if way[1] else '-anonymous'}-{'-'.join(way[2])}")
+@pytest.fixture(params=WAYS, ids=lambda way: f"{way[0]}-{_abilities(way[1])}-{'-'.join(way[2])}")
 def way(request):
     return request.param
 
 
 def test_the_walk_visits_every_place_of_the_channel(way):
-    channel, can_call_back, _ = way
+    channel, can, _ = way
     expected = set(PLACES)
     if channel == "text":
         expected -= VOICE_ONLY
-    elif can_call_back:
+    if can.call_back:
         expected -= {"callback_number", "confirm_number"}
+    if not can.connect:
+        expected -= {"connecting"}
+    if not can.record:
+        expected -= {"record_consent", "recording"}
+    if not can.text:
+        expected -= {"text_consent"}
     assert {step.before.place for step in steps(way)} == expected
 
 
@@ -91,23 +108,24 @@ def test_no_step_is_a_dead_end(way):
 
 def test_every_state_reaches_a_person_in_at_most_two_steps(way):
     """By word; where the number is hidden it must be keyed in and confirmed first."""
-    can_call_back = way[1]
+    can = way[1]
+    at_once = can.call_back or can.connect
     words = {kind.name: kind for kind in everything_heard()}
-    ways_out = [words["nurse"]] if can_call_back else [words["nurse"], words["a phone number"], words["=1"]]
+    ways_out = [words["nurse"]] if at_once else [words["nurse"], words["a phone number"], words["=1"]]
     for state in states(way):
-        assert _steps_to_a_person(state, ways_out, way, limit=3) <= (2 if can_call_back else 3), state
+        assert _steps_to_a_person(state, ways_out, way, limit=3) <= (2 if at_once else 3), state
 
 
 @pytest.mark.parametrize("channel", ["text", "voice"])
 def test_every_state_reaches_a_person_in_at_most_two_numbers(channel):
-    way = (channel, True, ("en",))
+    way = (channel, Can(), ("en",))
     keys = [kind for kind in everything_heard() if kind.name.startswith("=")]
     for state in states(way):
         assert _steps_to_a_person(state, keys, way, limit=2) <= 2, state
 
 
 def _steps_to_a_person(state: State, kinds, way, *, limit: int) -> int:
-    channel, can_call_back, languages = way
+    channel, can, languages = way
     turns = [
         respond(
             state,
@@ -115,10 +133,12 @@ def _steps_to_a_person(state: State, kinds, way, *, limit: int) -> int:
             channel=channel,
             words=kind.words,
             languages=languages,
-            can_call_back=can_call_back,
+            can=can,
         )
         for kind in kinds
     ]
+    if any(turn.then == "connect" for turn in turns):
+        return 1
     if any(isinstance(effect, RequestCallback) for turn in turns for effect in turn.effects):
         return 1
     if limit == 1:
@@ -143,8 +163,10 @@ def test_an_urgent_text_is_promised_a_nurse_from_every_state(way):
             ids = [say.id for say in step.turn.say]
             assert ids[0] in ("urgent", "voice.urgent_first")
             asked = step.turn.state.place == "callback_number"
-            assert asked or any(
-                isinstance(e, RequestCallback) and e.reason == "urgent" for e in step.turn.effects
+            assert (
+                asked
+                or step.turn.then == "connect"
+                or any(isinstance(e, RequestCallback) and e.reason == "urgent" for e in step.turn.effects)
             )
 
 
@@ -156,7 +178,7 @@ def test_an_opt_out_is_taken_at_every_state(way):
 
 def test_a_spoken_promise_belongs_to_a_request_made_in_the_same_step(way):
     for step in steps(way):
-        if step.name in ("/repeat", "=1"):
+        if step.name == "/repeat":
             continue  # repeated words hold the promise already
         asked = {effect.reason for effect in step.turn.effects if isinstance(effect, RequestCallback)}
         assert set(promises_needed(step.turn)) <= asked, step
@@ -175,12 +197,12 @@ def test_a_call_ends_only_for_who_was_served(way):
         assert step.name in ("(silence)", "thanks", "/no"), step
 
 
-@pytest.mark.parametrize("can_call_back", [True, False])
-def test_silence_without_end_ends_the_call_and_nobody_waiting_is_forgotten(can_call_back):
-    for state in states(("voice", can_call_back, ("en",))):
+@pytest.mark.parametrize("can", [Can(), Can(call_back=False), EVERYTHING])
+def test_silence_without_end_ends_the_call_and_nobody_waiting_is_forgotten(can):
+    for state in states(("voice", can, ("en",))):
         current, effects, turns = state, [], 0
         while turns < 12:
-            turn = silence(current, can_call_back=can_call_back)
+            turn = silence(current, can=can)
             effects += turn.effects
             current, turns = turn.state, turns + 1
             if turn.ends:
@@ -193,7 +215,7 @@ def test_silence_without_end_ends_the_call_and_nobody_waiting_is_forgotten(can_c
 @pytest.mark.parametrize("channel", ["text", "voice"])
 def test_nonsense_without_end_is_always_answered(channel):
     nonsense = Meaning("none", "unknown", 0.0)
-    for state in states((channel, True, ("en",))):
+    for state in states((channel, Can(), ("en",))):
         current = state
         for _ in range(6):
             turn = respond(current, nonsense, channel=channel, words="")
@@ -204,7 +226,7 @@ def test_nonsense_without_end_is_always_answered(channel):
 @pytest.mark.parametrize("channel", ["text", "voice"])
 def test_every_number_that_is_announced_does_something(channel):
     facts = longest_values(CONTENT, "en")
-    for state in states((channel, True, ("en",))):
+    for state in states((channel, Can(), ("en",))):
         if state.place == "topic" and channel == "text":
             continue  # an answer announces words; its numbers mean the list before it
         again = respond(state, Meaning("none", "unknown", 0.0, command="repeat"), channel=channel)
