@@ -48,7 +48,12 @@ def faults(old: str, new: str) -> set[tuple[str, str]]:
             "reminder",
         ),
         ("You can hang up now. For the main menu, press pound", "Press #", "voice.anything_else", "speech"),
-        ("hang up and call nine one one", "hang up and call 911", "voice.emergency_first", "speech"),
+        (
+            "If this is an emergency, hang up and call nine one one",
+            "If this is an emergency, hang up and call 911",
+            "voice.emergency_first",
+            "speech",
+        ),
         ("To hear this again, press star.", "So it goes on and on." * 6, "voice.menu", "speech"),
         ("{clinic} nurse line.", "{klinic} nurse line.", "welcome", "slots"),
         ('[entry."voice.goodbye"]', '[entry."voice.farewell"]', "voice.goodbye", "ids"),
