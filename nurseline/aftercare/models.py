@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from nurseline.db import Base, UtcDateTime
+from nurseline.ids import new_id
 from nurseline.messaging.models import Contact
 
 
@@ -17,7 +18,7 @@ class Injection(Base):
 
     __tablename__ = "injections"
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     contact_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("contacts.id"))
     performed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     timezone: Mapped[str] = mapped_column(sa.String(64))  # IANA; where the patient is

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from nurseline.aftercare.models import Injection
 from nurseline.aftercare.plan import FUTURE_ALLOWED, STEPS, Due, Step, plan_of
 from nurseline.consent import service as consent
+from nurseline.ids import new_id
 from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.zones import UnknownZoneError, zone
@@ -173,7 +174,7 @@ def _checked(entry: Enrolment, now: datetime, steps: Sequence[Step]) -> tuple[Du
 
 def _insert(session: Session, contact: Contact, entry: Enrolment, now: datetime) -> uuid.UUID:
     new = insert(Injection).values(
-        id=uuid.uuid4(),
+        id=new_id(),
         contact_id=contact.id,
         performed_at=entry.performed_at,
         timezone=entry.timezone,

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nurseline.db import Base, Encrypted, UtcDateTime
+from nurseline.ids import new_id
 
 
 class ConsentEvent(Base):
@@ -16,7 +17,7 @@ class ConsentEvent(Base):
 
     __tablename__ = "consent_events"
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     number_hash: Mapped[str] = mapped_column(sa.String(64), index=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     kind: Mapped[str] = mapped_column(sa.String(16))  # opt_in | opt_out

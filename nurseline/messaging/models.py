@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from nurseline.db import Base, Encrypted, UtcDateTime
+from nurseline.ids import new_id
 
 
 class Contact(Base):
@@ -16,7 +17,7 @@ class Contact(Base):
 
     __tablename__ = "contacts"
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     number_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
     number: Mapped[str] = mapped_column(Encrypted)  # E.164
     language: Mapped[str] = mapped_column(sa.String(8), default="en")
@@ -49,7 +50,7 @@ class InboundMessage(Base):
 
     __tablename__ = "inbound_messages"
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     message_sid: Mapped[str] = mapped_column(sa.String(34), unique=True)
     contact_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("contacts.id"))
     sender: Mapped[str] = mapped_column(Encrypted)  # as the carrier gave it
@@ -74,7 +75,7 @@ class OutboundMessage(Base):
 
     __tablename__ = "outbound_messages"
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     contact_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("contacts.id"))
     number_hash: Mapped[str] = mapped_column(sa.String(64))
     purpose: Mapped[str] = mapped_column(sa.String(16))  # reply | confirmation | alert | staff | reminder
@@ -178,7 +179,7 @@ class Call(Base):
 
     __tablename__ = "calls"
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     call_sid: Mapped[str] = mapped_column(sa.String(34), unique=True)
     contact_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("contacts.id"))  # none: no caller ID
     message_id: Mapped[uuid.UUID | None] = mapped_column(

@@ -24,6 +24,7 @@ from nurseline.dialogue import (
     reminded,
     respond,
 )
+from nurseline.ids import new_id
 from nurseline.language import Meaning, understand
 from nurseline.messaging.contacts import contact_for, locked_conversation
 from nurseline.messaging.models import Contact, Conversation, InboundMessage, OutboundMessage
@@ -88,7 +89,7 @@ def receive_text(parts: Parts, form: TextForm) -> list[Reply]:
 
 def _store(session: Session, form: TextForm, contact: Contact | None, now: datetime) -> uuid.UUID | None:
     new = insert(InboundMessage).values(
-        id=uuid.uuid4(),
+        id=new_id(),
         message_sid=form.message_sid,
         contact_id=contact.id if contact else None,
         sender=form.sender,
@@ -307,7 +308,7 @@ def _write_replies(
     status = "skipped" if quiet else "sending"
     rows = [
         {
-            "id": uuid.uuid4(),
+            "id": new_id(),
             "contact_id": contact.id,
             "number_hash": contact.number_hash,
             "purpose": "reply",
