@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from nurseline.carrier import twiml
@@ -24,16 +21,16 @@ from nurseline.dialogue import (
     respond,
     silence,
 )
-from nurseline.language import Meaning, keyed, understand
+from nurseline.language import Meaning
 from nurseline.messaging.contacts import contact_for
-from nurseline.messaging.models import Call, CallStep, Contact
+from nurseline.messaging.models import Call, Contact
 from nurseline.parts import Parts
 from nurseline.phone import parse
+from nurseline.webhooks.call_steps import MOST_STEPS, Input, answered_before, keep, meaning_of, opened
 from nurseline.webhooks.effects import Party, carry_out
 from nurseline.webhooks.forms import CallEnd, CallForm
 from nurseline.webhooks.wording import worded
 
-MOST_STEPS = 200  # a call that goes round for longer is ended after a callback was recorded
 FINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 SILENCE_SECONDS = 10  # a relay operator types the prompt and the answer
 NUMBER_SECONDS = 20
@@ -53,9 +50,9 @@ def answer_call(parts: Parts, form: CallForm, step: int) -> str:
     """The TwiML for one request of a call. ``step`` counts from 0; a repeat gets the same document."""
     with parts.db.begin() as session:
         caller = _caller(parts, session, form)
-        before = session.get(CallStep, (caller.call.id, step))
+        before = answered_before(session, caller.call, step)
         if before is not None:
-            return before.document
+            return before
         turn, meaning = _turn(parts, session, caller, form, step)
         return _record(parts, session, caller, form, step, turn, meaning)
 
@@ -64,19 +61,7 @@ def _caller(parts: Parts, session: Session, form: CallForm) -> _Caller:
     number = parse(form.caller, regions=parts.settings.regions)
     now = parts.clock.now()
     contact = contact_for(session, parts.keyring, number.e164, at=now) if number.e164 else None
-    new = insert(Call).values(
-        id=uuid.uuid4(),
-        call_sid=form.call_sid,
-        contact_id=contact.id if contact else None,
-        state="",
-        carrier_status="in-progress",
-        started_at=now,
-        pending=False,
-    )
-    session.execute(new.on_conflict_do_nothing(index_elements=["call_sid"]))
-    # Locked: a repeat that arrives while the first is being answered waits for its document.
-    query = sa.select(Call).where(Call.call_sid == form.call_sid).with_for_update()
-    call = session.scalars(query.execution_options(populate_existing=True)).one()
+    call = opened(session, form.call_sid, at=now, contact_id=contact.id if contact else None)
     language = contact.language if contact and contact.language in parts.languages else "en"
     return _Caller(call, contact, State.from_json(call.state) if call.state else State(language=language))
 
@@ -89,11 +74,11 @@ def _turn(
             channel="voice", language=caller.state.language, new=False, languages=parts.languages
         ), None
     if step >= MOST_STEPS:
-        return _enough(caller.state), None
+        return enough(caller.state), None
     can = Can(call_back=caller.contact is not None)
     if not form.heard:
         return silence(caller.state, can=can, languages=parts.languages), None
-    meaning = _meaning(session, caller, form, step)
+    meaning = meaning_of(session, caller.call, caller.state, Input(form.heard, form.by_key), step)
     turn = respond(
         caller.state,
         meaning,
@@ -105,27 +90,10 @@ def _turn(
     return turn, meaning
 
 
-def _enough(state: State) -> Turn:
+def enough(state: State) -> Turn:
     """The end of a call that goes round and round: a nurse calls back."""
     recorded = Say("voice.callback_recorded", promise_for="nurse", already="voice.callback_recorded")
     return Turn(state, (recorded, Say("voice.goodbye")), (RequestCallback("nurse"),), ends=True)
-
-
-def _meaning(session: Session, caller: _Caller, form: CallForm, step: int) -> Meaning:
-    if form.by_key and len(form.heard) == 1:
-        return understand("911") if _keyed_911(session, caller, form, step) else keyed(form.heard)
-    return understand(form.heard, language=caller.state.language, place=caller.state.place)
-
-
-def _keyed_911(session: Session, caller: _Caller, form: CallForm, step: int) -> bool:
-    """Whether this key and the two before it spell 9-1-1. Each key is a request of its own."""
-    if form.heard != "1":
-        return False
-    before = sa.select(CallStep.step, CallStep.heard).where(
-        CallStep.call_id == caller.call.id, CallStep.step.in_((step - 2, step - 1))
-    )
-    keys = {row.step: row.heard for row in session.execute(before)}
-    return keys == {step - 2: "9", step - 1: "1"}
 
 
 def _record(
@@ -137,28 +105,18 @@ def _record(
     turn: Turn,
     meaning: Meaning | None,
 ) -> str:
-    party = _party(parts, session, caller, form.heard, turn)
+    given = Input(form.heard, form.by_key)
+    party = _party(parts, session, caller, given.words, turn)
     done = carry_out(parts, session, party, turn.effects)
     turn, runs = worded(parts, turn, done, channel="voice")
     document = _document(parts, turn, runs, step)
-    session.add(
-        CallStep(
-            call_id=caller.call.id,
-            step=step,
-            heard=form.heard,
-            tier=meaning.tier if meaning else "none",
-            topic=meaning.topic if meaning else "unknown",
-            document=document,
-            at=parts.clock.now(),
-            said=json.dumps([[run.versions, run.text] for run in runs], ensure_ascii=False),
-        )
-    )
+    keep(session, caller.call, step, given, meaning, document, runs, at=parts.clock.now())
     caller.call.state = turn.state.to_json()
     caller.call.pending = bool(abandoned(turn.state, channel="voice"))
     return document
 
 
-def _party(parts: Parts, session: Session, caller: _Caller, heard: str, turn: Turn) -> Party:
+def _party(parts: Parts, session: Session, caller: _Caller, words: str, turn: Turn) -> Party:
     """Who the effects concern: the caller, or the number that a caller without caller ID keyed in."""
     contact, key = caller.contact, f"call:{caller.call.call_sid}"
     keyed_in = next((e.number for e in turn.effects if isinstance(e, RequestCallback) and e.number), None)
@@ -168,7 +126,6 @@ def _party(parts: Parts, session: Session, caller: _Caller, heard: str, turn: Tu
             contact = contact_for(session, parts.keyring, number.e164, at=parts.clock.now())
     if contact is not None:
         key = contact.number_hash
-    words = heard if any(c.isalpha() for c in heard) else ""
     return Party(contact, key, "call", caller.call.call_sid, words)
 
 
@@ -185,14 +142,19 @@ def _document(parts: Parts, turn: Turn, runs: tuple[Message, ...], step: int) ->
 def end_call(parts: Parts, form: CallEnd) -> None:
     """Note the end of a call. A caller who hung up in the middle of a request still gets the call back."""
     with parts.db.begin() as session:
-        query = sa.select(Call).where(Call.call_sid == form.call_sid).with_for_update()
-        call = session.scalar(query)
-        if call is None or call.ended_at is not None or form.status not in FINAL:
-            return
-        set_end = sa.update(Call).where(Call.id == call.id, Call.ended_at.is_(None))
-        values = {"carrier_status": form.status, "ended_at": parts.clock.now(), "seconds": form.seconds}
-        session.execute(set_end.values(**values))
-        save_left_behind(parts, session, call)
+        note_end(parts, session, form)
+
+
+def note_end(parts: Parts, session: Session, form: CallEnd) -> None:
+    """Note the end of a call within the caller's transaction; a repeat changes nothing."""
+    query = sa.select(Call).where(Call.call_sid == form.call_sid).with_for_update()
+    call = session.scalar(query)
+    if call is None or call.ended_at is not None or form.status not in FINAL:
+        return
+    set_end = sa.update(Call).where(Call.id == call.id, Call.ended_at.is_(None))
+    values = {"carrier_status": form.status, "ended_at": parts.clock.now(), "seconds": form.seconds}
+    session.execute(set_end.values(**values))
+    save_left_behind(parts, session, call)
 
 
 def save_left_behind(parts: Parts, session: Session, call: Call) -> None:
