@@ -17,7 +17,7 @@ from nurseline.clock import Clock, SystemClock
 from nurseline.config import Settings, SettingsError, load_settings
 from nurseline.consent.allowed import AllowedHours
 from nurseline.consent.states import load_state_hours
-from nurseline.content import LONGEST, Content, gsm7_length, hours_words, is_gsm7, load_content
+from nurseline.content import LONGEST, Content, gsm7_length, hours_words, is_gsm7, load_content, segments
 from nurseline.crypto import Keyring
 from nurseline.db import Database
 from nurseline.language import understand
@@ -48,7 +48,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
         said = content.render(content_id, language, channel="text", **{**facts[language], "hours": hours})
         return said.text, str(said.version)
 
-    sender = Sender(db, clock, _gateway(settings), words, _message_hours(settings))
+    sender = Sender(db, clock, _gateway(settings), words, _message_hours(settings), segments)
     signature = SignatureCheck(settings.public_base_url, settings.auth_tokens)
     return Parts(settings, clock, keyring, db, content, languages, clinic, signature, sender)
 

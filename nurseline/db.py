@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Dialect, Engine, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
@@ -130,6 +131,15 @@ class Database:
     def after_fork(self) -> None:
         """Forget the parent's connections without closing them. Call first thing in a forked child."""
         self.engine.dispose(close=False)
+
+
+def away(error: DBAPIError) -> bool:
+    """Whether the database itself could not be reached, or is going down: the same may work later."""
+    state = getattr(error.orig, "sqlstate", None)
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    # Classes of PostgreSQL's error codes: connection, resources, shutdown.
+    return state is None or state.startswith(("08", "53", "57P"))
 
 
 def upgrade(url: str, revision: str = "head") -> None:

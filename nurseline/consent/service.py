@@ -5,6 +5,7 @@ Rules: 47 CFR 64.1200(a)(10) (any reasonable wording ends consent) and the carri
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -62,6 +63,23 @@ def holds(session: Session, number_hash: str) -> bool:
     """Whether the number agreed and has not ended it, with the ledger locked until the transaction ends."""
     query = sa.select(ConsentState.status).where(ConsentState.number_hash == number_hash).with_for_update()
     return session.scalar(query) == "opted_in"
+
+
+def hold_all(session: Session, number_hashes: Collection[str]) -> set[str]:
+    """Those of the numbers that agreed and have not ended it, with the ledger of all locked like `holds`.
+
+    Locked in one order by everybody, so that two who lock several never wait for each other in a circle.
+    """
+    if not number_hashes:
+        return set()
+    wanted = sa.literal(list(number_hashes), sa.ARRAY(sa.Text))
+    query = (
+        sa.select(ConsentState.number_hash, ConsentState.status)
+        .where(ConsentState.number_hash == sa.any_(wanted))
+        .order_by(ConsentState.number_hash)
+        .with_for_update()
+    )
+    return {row.number_hash for row in session.execute(query) if row.status == "opted_in"}
 
 
 def opt_in(session: Session, record: Record) -> None:

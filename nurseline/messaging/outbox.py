@@ -6,15 +6,17 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
 from nurseline.consent import service as consent
+from nurseline.ids import new_id
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.timing import LOOK_BACK, NOTHING_BEFORE, Earlier, Past
+from nurseline.outcomes import NO_TEXTS
 from nurseline.transitions import Transitions
 from nurseline.wakeups import wake_after_commit
 
@@ -80,7 +82,7 @@ def plan(
     """Put messages to one contact into the outbox; their ids. Urgent ones wake a worker after the commit."""
     rows = [
         {
-            "id": uuid.uuid4(),
+            "id": new_id(),
             "contact_id": contact.id,
             "number_hash": contact.number_hash,
             "purpose": p.purpose,
@@ -136,30 +138,60 @@ def _due(lane: Lane, now: datetime) -> sa.Select[uuid.UUID]:
     )
 
 
-def others_to(session: Session, row: OutboundMessage, *, now: datetime) -> Past:
-    """What else automated went to the number of ``row`` lately, or comes before it."""
-    found = session.execute(
+class Capped(Protocol):
+    """What the caps look at in a message."""
+
+    @property
+    def id(self) -> uuid.UUID: ...
+    @property
+    def contact_id(self) -> uuid.UUID: ...
+    @property
+    def injection_id(self) -> uuid.UUID | None: ...
+    @property
+    def send_before(self) -> datetime | None: ...
+
+
+def others_to(session: Session, rows: Sequence[Capped], *, now: datetime) -> dict[uuid.UUID, Past]:
+    """For each of ``rows``, what else automated went to its number lately, or comes before it."""
+    if not rows:
+        return {}
+    contacts = sa.literal(list({row.contact_id for row in rows}), sa.ARRAY(sa.Uuid))
+    found: dict[uuid.UUID, list[Any]] = {}
+    for one in session.execute(
         sa.select(
+            OutboundMessage.id,
+            OutboundMessage.contact_id,
             OutboundMessage.status,
             OutboundMessage.sending_at,
             OutboundMessage.send_after,
             OutboundMessage.send_before,
             OutboundMessage.injection_id,
+            OutboundMessage.error_code,
         ).where(
-            OutboundMessage.contact_id == row.contact_id,
+            OutboundMessage.contact_id == sa.any_(contacts),
             REMINDERS,
-            OutboundMessage.id != row.id,
             sa.or_(OutboundMessage.sending_at > now - LOOK_BACK, OutboundMessage.status.in_(OPEN)),
         )
-    ).all()
-    if not found:
+    ):
+        found.setdefault(one.contact_id, []).append(one)
+    return {row.id: _past_of(row, found.get(row.contact_id, [])) for row in rows}
+
+
+def _past_of(row: Capped, found: Sequence[Any]) -> Past:
+    others = [one for one in found if one.id != row.id]
+    if not others:
         return NOTHING_BEFORE
     return Past(
-        went=[one.sending_at for one in found if one.sending_at and one.status in WENT],
-        under_way=[one.sending_at for one in found if one.sending_at and one.status == "sending"],
+        # A number that cannot be texted has received nothing, whatever else is known about the message.
+        went=[
+            one.sending_at
+            for one in others
+            if one.sending_at and one.status in WENT and one.error_code not in NO_TEXTS
+        ],
+        under_way=[one.sending_at for one in others if one.sending_at and one.status == "sending"],
         earlier=[
             Earlier(one.send_after, one.send_before)
-            for one in found
+            for one in others
             if one.status in OPEN
             and row.injection_id
             and one.injection_id == row.injection_id
@@ -183,6 +215,15 @@ def end_messages(
     actor = actor or record.actor
     cancel_planned(session, record.number_hash, at=record.at, reason="opted out", actor=actor)
     return news
+
+
+def learn_opt_out(session: Session, number_hash: str, now: datetime) -> None:
+    """The carrier says that this number has opted out (Twilio 21610): believe it, cancel the rest.
+
+    Always before the message itself is moved: everybody locks the ledger first, then messages.
+    """
+    from_carrier = consent.Record(number_hash, now, "error_21610", "", actor="carrier")
+    end_messages(session, from_carrier, carrier_blocked=True, actor="line")
 
 
 def cancel_planned(
@@ -228,7 +269,7 @@ def take_back_stale(session: Session, *, now: datetime) -> tuple[int, int]:
         "unknown",
         at=now,
         cause="lease ended while sending",
-        values={"reason": "no result in time", **NO_CLAIM},
+        values={"reason": "no result in time", "check_after": now, **NO_CLAIM},
         only_if=ended,
     )
     return len(returned), len(unknown)

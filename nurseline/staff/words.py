@@ -57,10 +57,13 @@ TIERS = {"emergency": "Emergency words", "urgent": "Worrying symptom", "review":
 ACTORS = {"line": "The line", "carrier": "The carrier", "patient": "The patient", "command": "A command"}
 REFUSALS = {
     "recipient": "This number cannot be texted: it may be wrong, a landline, or out of service.",
+    "no_texts": "This number cannot be texted: it is a landline, or no mobile phone.",
     "opted_out": "The patient has ended messages.",
     "configuration": "The clinic's account at the carrier is not set up for it. Tell who looks after it.",
     "content": "The carrier did not take these words.",
     "later": "The phone or its network could not take the message at that time.",
+    "now": "The carrier turned it away because too much came at once.",
+    "ambiguous": "It may have reached the patient: the carrier itself does not know.",
     "unlisted": "The carrier gave no reason that is known here.",
 }
 

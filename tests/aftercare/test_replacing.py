@@ -12,7 +12,7 @@ from nurseline.config import SettingsError
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.sending import Sender
 from nurseline.parts import Parts
-from tests.messaging.support import claimed
+from tests.messaging.support import claimed, send_one
 from tests.support.line import (
     OTHER_NUMBER,
     TUESDAY,
@@ -127,7 +127,7 @@ def test_a_message_that_a_worker_has_claimed_is_replaced_before_it_goes(
     clock.advance(DAY)
     token, (message,) = claimed(parts)
     assert make_injection(parts, contact).replaced == 3
-    sender.send_one(message, token)
+    send_one(sender, message, token)
     assert gateway.sends == []
 
 

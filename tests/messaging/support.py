@@ -5,9 +5,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nurseline.messaging.models import OutboundMessage
+from nurseline.carrier.errors import meaning_of
+from nurseline.messaging.letting_go import Claim
+from nurseline.messaging.models import OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import Lane, claim_due
 from nurseline.messaging.reports import Report, apply_report
+from nurseline.messaging.sending import Sender
 from nurseline.parts import Parts
 
 STATUSES = (
@@ -36,7 +39,23 @@ def claimed(parts: Parts, *, limit: int = 100, lane: Lane | None = None) -> tupl
         return claim_due(session, now=parts.clock.now(), limit=limit, lane=lane)
 
 
+def send_one(sender: Sender, message_id: uuid.UUID, token: uuid.UUID) -> None:
+    """Send one claimed message, if it may still go."""
+    run = sender.run()
+    run.waiting.append(Claim(message_id, token))
+    run.go()
+
+
 def report(parts: Parts, provider_sid: str, status: str, **more: Any) -> bool:
-    """A status callback comes in."""
+    """A status callback comes in, as the webhook reads it."""
+    if code := more.get("error_code"):
+        more["meaning"] = meaning_of(code)
     with parts.db.begin() as session:
         return apply_report(session, Report(provider_sid, status, parts.clock.now(), **more))
+
+
+def causes(parts: Parts, message_id: uuid.UUID) -> list[str]:
+    """Why a message had each status, in order."""
+    query = sa.select(OutboundEvent.cause).where(OutboundEvent.subject_id == message_id)
+    with parts.db.begin() as session:
+        return list(session.scalars(query.order_by(OutboundEvent.id)))

@@ -17,7 +17,7 @@ from nurseline.messaging.sending import Sender
 from nurseline.messaging.timing import SOON
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
 from nurseline.parts import Parts
-from tests.messaging.support import claimed, force
+from tests.messaging.support import claimed, force, send_one
 from tests.support.line import (
     OTHER_NUMBER,
     ZONE,
@@ -50,7 +50,7 @@ def test_of_two_reminders_that_two_workers_send_at_once_only_one_goes(
     for round_ in range(10):
         first, second = (plan_one(parts, contact, timezone=ZONE) for _ in range(2))
         token, _ = claimed(parts)
-        at_once(*[partial(sender.send_one, message, token) for message in (first, second)])
+        at_once(*[partial(send_one, sender, message, token) for message in (first, second)])
         assert len(gateway.sends) == round_ + 1
         assert statuses(parts, [first, second]) == ["scheduled", "sent"]
         with parts.db.begin() as session:
@@ -71,7 +71,7 @@ def test_two_that_are_prepared_at_the_same_moment_do_not_overlook_each_other(
     messages = [plan_one(parts, contact, body=None) for _ in range(2)]
     token, _ = claimed(parts)
     slow = replace(sender, words=words)
-    at_once(*[partial(slow.send_one, message, token) for message in messages])
+    at_once(*[partial(send_one, slow, message, token) for message in messages])
     assert both_read.broken, "the second decided while the first was still open"
     assert len(gateway.sends) <= 1
 
@@ -238,7 +238,7 @@ def test_the_caps_are_asked_by_an_index(parts: Parts, contact: Contact) -> None:
             seen.append(sql)
 
         sa.event.listen(parts.db.engine, "before_cursor_execute", explain)
-        outbox.others_to(session, row, now=parts.clock.now())
+        outbox.others_to(session, [row], now=parts.clock.now())
         sa.event.remove(parts.db.engine, "before_cursor_execute", explain)
     assert len(seen) == 1
     assert "purpose = 'reminder'" in seen[0], "as a parameter no plan could rely on the index on reminders"

@@ -13,7 +13,7 @@ from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Ambiguous
 from nurseline.parts import Parts
-from tests.messaging.support import claimed, force
+from tests.messaging.support import claimed, force, send_one
 from tests.support.line import (
     FakeGateway,
     at_once,
@@ -113,13 +113,13 @@ def test_a_worker_whose_claim_went_to_another_does_not_send(
     clock.advance(outbox.CLAIM_LEASE + minutes(0.1))
     with parts.db.begin() as session:
         outbox.take_back_stale(session, now=clock.now())
-    sender.send_one(message, slow)
+    send_one(sender, message, slow)
     assert gateway.sends == []
     quick, _ = claimed(parts)
-    sender.send_one(message, slow)
+    send_one(sender, message, slow)
     assert gateway.sends == []
-    sender.send_one(message, quick)
-    sender.send_one(message, quick)
+    send_one(sender, message, quick)
+    send_one(sender, message, quick)
     assert len(gateway.sends) == 1
 
 
@@ -152,7 +152,7 @@ def test_the_lease_of_a_send_counts_from_its_request_not_from_the_claim(
     started = clock.now()
     leases = []
     gateway.script = [lambda _: leases.append(fetch(parts, message).lease_until) or Ambiguous("no answer")]
-    sender.send_one(message, token)
+    send_one(sender, message, token)
     assert leases == [started + outbox.SENDING_LEASE]
 
 

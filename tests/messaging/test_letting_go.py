@@ -10,12 +10,13 @@ import sqlalchemy as sa
 
 from nurseline.clock import SetClock
 from nurseline.consent import service as consent
+from nurseline.messaging.letting_go import UNPREPARED
 from nurseline.messaging.models import Contact, OutboundEvent
 from nurseline.messaging.outbox import cancel_planned
-from nurseline.messaging.sending import BACKOFF_LONGEST, Sender
+from nurseline.messaging.sending import Sender
 from nurseline.outcomes import NotSent
 from nurseline.parts import Parts
-from tests.messaging.support import claimed
+from tests.messaging.support import claimed, send_one
 from tests.support.line import (
     OTHER_NUMBER,
     ZONE,
@@ -48,7 +49,7 @@ def test_a_stop_between_claim_and_request_wins(parts: Parts, sender: Sender, gat
     message = plan_one(parts, contact)
     token, _ = claimed(parts)
     say_stop(parts, contact)
-    sender.send_one(message, token)
+    send_one(sender, message, token)
     assert gateway.sends == []
     assert fetch(parts, message).status == "cancelled"
 
@@ -59,7 +60,7 @@ def test_a_stop_that_only_the_ledger_knows_wins(parts: Parts, sender: Sender, ga
     token, _ = claimed(parts)
     with parts.db.begin() as session:
         consent.opt_out(session, record(parts, contact, "text", "stop"), carrier_blocked=False)
-    sender.send_one(message, token)
+    send_one(sender, message, token)
     assert gateway.sends == []
     assert fetch(parts, message).status == "skipped"
 
@@ -73,7 +74,7 @@ def test_a_stop_that_is_being_written_is_waited_for_and_wins(
     with parts.db.begin() as session:
         consent.opt_out(session, record(parts, contact, "text", "stop"), carrier_blocked=False)
         cancel_planned(session, contact.number_hash, at=parts.clock.now(), reason="opted out")
-        worker = Thread(target=sender.send_one, args=(message, token))
+        worker = Thread(target=send_one, args=(sender, message, token))
         worker.start()
         wait_for(lambda: somebody_waits(parts), what="the worker waiting for the row")
     worker.join(10)
@@ -236,9 +237,9 @@ def test_a_message_without_words_keeps_nobody_waiting_and_goes_when_there_are_so
     assert len(gateway.sends) == 1
     row = fetch(parts, broken)
     assert (row.status, row.reason, row.claim_token) == ("scheduled", "could not be prepared", None)
-    assert row.send_after == clock.now() + BACKOFF_LONGEST
+    assert row.send_after == clock.now() + UNPREPARED
     assert causes(parts, broken)[-1] == "could not be prepared: LookupError"
-    clock.advance(BACKOFF_LONGEST)
+    clock.advance(UNPREPARED)
     replace(sender, words=lambda *_: ("Now there are", "1")).send_due()
     assert gateway.sends[-1].body == "Now there are"
     assert (fetch(parts, broken).status, fetch(parts, broken).reason) == ("sent", "")

@@ -10,7 +10,8 @@ from nurseline.consent import service as consent
 from nurseline.consent.models import ConsentEvent
 from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact
-from nurseline.messaging.sending import ATTEMPTS, BACKOFF, BACKOFF_LONGEST, Sender
+from nurseline.messaging.results import ATTEMPTS, BACKOFF, BACKOFF_LONGEST, LATER
+from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
 from nurseline.parts import Parts
 from tests.messaging.support import force, report
@@ -53,7 +54,6 @@ def test_an_accepted_message_is_sent_under_the_sid_of_the_carrier(
         Refused(21211, "recipient"),
         Refused(20003, "configuration"),
         Refused(30007, "content"),
-        Refused(21611, "later"),
         Refused(99999, "unlisted"),
         Refused(0, "unlisted"),
     ],
@@ -71,6 +71,63 @@ def test_a_refused_message_has_failed_and_says_why(
     clock.advance(timedelta(days=1))
     sender.send_due()
     assert len(gateway.sends) == 1
+
+
+def test_a_refusal_that_may_pass_is_tried_once_more_an_hour_later(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    message, full = plan_one(parts, contact), Refused(21611, "later")
+    gateway.script = [full, DOWN, full]
+    sender.send_due()
+    row = fetch(parts, message)
+    assert (row.status, row.error_code, row.send_after) == ("scheduled", 21611, clock.now() + LATER)
+    assert sender.send_due() == 0
+    while fetch(parts, message).status == "scheduled":
+        clock.instant = fetch(parts, message).send_after
+        sender.send_due()
+    row = fetch(parts, message)
+    assert (row.status, row.error_code, row.reason) == ("failed", 21611, "refused: later")
+    assert len(gateway.sends) == 3, "the one that never arrived did not count"
+
+
+def test_a_refusal_that_may_pass_is_final_when_the_message_is_of_no_use_by_then(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    message = plan_one(parts, contact, send_before=clock.now() + LATER)
+    gateway.script = [Refused(21611, "later")]
+    sender.send_due()
+    assert (fetch(parts, message).status, fetch(parts, message).reason) == ("failed", "refused: later")
+
+
+def test_what_goes_in_the_end_keeps_no_error_of_before(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    message = plan_one(parts, contact)
+    gateway.script = [Refused(21611, "later")]
+    sender.send_due()
+    clock.advance(LATER)
+    sender.send_due()
+    assert (fetch(parts, message).status, fetch(parts, message).error_code) == ("sent", None)
+
+
+def test_a_refusal_of_what_was_never_processed_is_tried_again_like_a_broken_connection(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    message = plan_one(parts, contact)
+    gateway.script = [Refused(20429, "now")] * 3
+    for _ in range(4):
+        sender.send_due()
+        clock.advance(minutes(1))
+    assert (fetch(parts, message).status, len(gateway.sends)) == ("sent", 4)
+
+
+def test_a_refusal_that_says_nothing_for_sure_makes_the_outcome_unknown(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    message = plan_one(parts, contact)
+    gateway.script = [Refused(30410, "ambiguous")]
+    sender.send_due()
+    assert (fetch(parts, message).status, fetch(parts, message).reason) == ("unknown", "error 30410")
 
 
 def test_21610_writes_the_opt_out_and_cancels_the_rest(

@@ -1,0 +1,187 @@
+"""Recording what came of requests to the carrier, many in one transaction."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from nurseline.clock import Clock
+from nurseline.consent import service as consent
+from nurseline.db import Database, away
+from nurseline.messaging.checks import first_check
+from nurseline.messaging.letting_go import Going
+from nurseline.messaging.outbox import MOVES, NO_CLAIM, cancel_planned, learn_opt_out
+from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
+from nurseline.transitions import Each
+
+log = structlog.get_logger(__name__)
+
+# Requests that surely never arrived, before a message without a latest time is given up as failed. One with
+# a latest useful time is tried until then: an outage of an hour must not cost a reminder.
+ATTEMPTS = 12
+BACKOFF = timedelta(seconds=5)
+BACKOFF_LONGEST = timedelta(minutes=10)
+LATER = timedelta(hours=1)  # after a refusal that may pass: the handset or the carrier's queue was full
+PATIENCE_SECONDS = 20.0  # for which a database that is away is waited for
+AGAIN_SECONDS = (0.1, 1.0)  # between tries: the first pause and the longest
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one request."""
+
+    going: Going
+    outcome: SendOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """Surely not accepted: tried once more. ``refused``: the carrier's error, if it gave one."""
+
+    why: str
+    at: datetime
+    refused: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _GivenUp:
+    """Surely not accepted, and of no use any more or tried too often."""
+
+    why: str
+
+
+_Verdict = Accepted | Refused | Ambiguous | _Again | _GivenUp
+
+
+@dataclass(slots=True)
+class _Fates:
+    """Where the messages of a batch go."""
+
+    sent: list[Each] = field(default_factory=list)
+    failed: list[Each] = field(default_factory=list)
+    unknown: list[Each] = field(default_factory=list)
+    again: list[Each] = field(default_factory=list)
+
+    def add(self, going: Going, verdict: _Verdict) -> None:
+        """Put one message where its verdict wants it. Only the attempt that was made is settled by it."""
+        row, mine = going.claim.id, {"attempts": going.attempt}
+        match verdict:
+            case Accepted(sid):
+                self.sent.append(Each(row, "accepted", {"provider_sid": sid}, mine))
+            case Refused(code, meaning):
+                values = {"error_code": code, "reason": f"refused: {meaning}"}
+                self.failed.append(Each(row, f"error {code}", values, mine))
+            case Ambiguous(why):
+                self.unknown.append(Each(row, why, {"reason": why}, mine))
+            case _Again(why, at, refused):
+                values = {"send_after": at, "error_code": refused}
+                held = {**mine, "claim_token": going.claim.token}
+                self.again.append(Each(row, why, values, held))
+            case _GivenUp(why):
+                values = {"error_code": going.refused, "reason": f"given up: {why}"}
+                self.failed.append(Each(row, "given up", values, mine))
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Writes results down."""
+
+    db: Database
+    clock: Clock
+
+    def record(self, results: Sequence[Result], *, patience: float = PATIENCE_SECONDS) -> None:
+        """Write down what came of each request, even if it took so long that it counts as unknown by now.
+
+        Waits up to ``patience`` seconds for a database that is away. Raises DBAPIError when that was not
+        enough, or after all others are written if one cannot be: leases then make ``unknown`` of them.
+        """
+        until, pause = time.monotonic() + patience, AGAIN_SECONDS[0]
+        while True:
+            try:
+                with self.db.begin() as session:
+                    self._write(session, results)
+                break
+            except DBAPIError as error:
+                if not away(error):
+                    if len(results) == 1:
+                        raise
+                    self._one_by_one(results, until)
+                    break
+                if time.monotonic() + pause > until:
+                    raise
+                log.warning("results.database_away")
+            time.sleep(pause)
+            pause = min(2 * pause, AGAIN_SECONDS[1])
+        for result in results:
+            outcome = type(result.outcome).__name__
+            log.info("message.sent", message=str(result.going.claim.id), outcome=outcome)
+
+    def _one_by_one(self, results: Sequence[Result], until: float) -> None:
+        wrong: DBAPIError | None = None
+        for result in results:
+            try:
+                self.record([result], patience=until - time.monotonic())
+            except DBAPIError as error:
+                wrong = error
+        if wrong is not None:
+            raise wrong
+
+    def _write(self, session: Session, results: Sequence[Result]) -> None:
+        now = self.clock.now()
+        verdicts = [(one.going, _verdict(one.going, one.outcome, now)) for one in results]
+        back = {going.number_hash for going, verdict in verdicts if isinstance(verdict, _Again)}
+        ended = {going.number_hash for going, verdict in verdicts if _opted_out(verdict)}
+        # Before any message: everybody locks the ledger first.
+        agreed = consent.hold_all(session, back | ended)
+        for number_hash in sorted(ended):
+            learn_opt_out(session, number_hash, now)
+        fates = _Fates()
+        for going, verdict in verdicts:
+            fates.add(going, verdict)
+        move = MOVES.move_each
+        sent = {"reason": "", "error_code": None, "check_after": first_check("sent", now), **NO_CLAIM}
+        unknown = {"check_after": first_check("unknown", now), **NO_CLAIM}
+        move(session, fates.sent, "sent", at=now, values=sent)
+        move(session, fates.failed, "failed", at=now, values=NO_CLAIM)
+        move(session, fates.unknown, "unknown", at=now, values=unknown)
+        move(session, fates.again, "scheduled", at=now, values={"sending_at": None, **NO_CLAIM})
+        for number_hash in sorted(back - agreed):
+            # A STOP during the request: what it would have cancelled must not wait for a START.
+            cancel_planned(session, number_hash, at=now, reason="opted out")
+
+
+def _verdict(going: Going, outcome: SendOutcome, now: datetime) -> _Verdict:
+    """What an outcome means for this message."""
+    match outcome:
+        case NotSent(why, wait):
+            return _once_more(going, why, wait, now)
+        case Refused(code, "now"):
+            return _once_more(going, f"error {code}", 0.0, now)
+        case Refused(code, "later") if going.refused is None and _useful(going, now + LATER):
+            return _Again(f"error {code}, once more later", now + LATER, code)
+        case Refused(code, "ambiguous"):
+            return Ambiguous(f"error {code}")
+        case _:
+            return outcome
+
+
+def _once_more(going: Going, why: str, wait: float, now: datetime) -> _Again | _GivenUp:
+    pause = min(BACKOFF * 2 ** min(going.attempt - 1, 10), BACKOFF_LONGEST) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+    at = now + max(pause, timedelta(seconds=wait))
+    hopeless = going.attempt >= ATTEMPTS if going.send_before is None else not _useful(going, at)
+    return _GivenUp(why) if hopeless else _Again(why, at, going.refused)
+
+
+def _useful(going: Going, at: datetime) -> bool:
+    return going.send_before is None or at < going.send_before
+
+
+def _opted_out(verdict: _Verdict) -> bool:
+    return isinstance(verdict, Refused) and verdict.meaning == "opted_out"
