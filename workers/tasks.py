@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nurseline.callbacks.service import give_back_expired
 from nurseline.messaging.outbox import Lane, take_back_stale
-from nurseline.messaging.reports import look_up_unknown as look_up
+from nurseline.messaging.reconcile import look_up_unknown as look_up
 from nurseline.webhooks.leftovers import collect
 from workers.app import app, parts
 

@@ -1,11 +1,12 @@
-"""The REST side of Twilio: sending one message, and finding one again."""
+"""The REST side of Twilio: sending one message, finding one again, and asking where one stands."""
 
 from __future__ import annotations
 
 import random
 import ssl
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,7 @@ from twilio.rest import Client
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from nurseline.carrier.errors import meaning_of
-from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
+from nurseline.outcomes import Accepted, Ambiguous, Listing, NotSent, Refused, SendOutcome, Standing
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0  # above the roughly 26 s after which Twilio itself gives up
@@ -34,10 +35,33 @@ TOO_MANY = 429
 REQUEST_TIMEOUT = 408  # from something in between: the request may have got through
 SERVER_ERROR = 500
 FIRST_CODE = 10_000  # Twilio's codes have five digits; the SDK puts the HTTP status where there is none
-LIST_PAGE = 50
+NOT_FOUND = 404
+LIST_PAGE = 200
+LIST_MOST = 1000  # messages to one number that are read at most; a patient has a few dozen
 OURS = frozenset({"outbound-api", "outbound-reply"})
 CLOCKS_DIFFER = timedelta(minutes=2)
 UNDER_WAY = timedelta(minutes=5)  # far above one request; a later message is another one
+NO_CALLING_NUMBER = 21213  # Twilio's "'From' phone number is required"
+RING_SECONDS = 30  # five or six rings; the carrier's own default is 60
+# The start settles a create of unknown outcome, the end tells what became of the call; who answered comes
+# with the request for the document.
+CALL_EVENTS = ["initiated", "completed"]
+TRIAL = "Sent from your Twilio trial account - "  # a trial account puts this before every body
+# What Twilio's Smart Encoding puts in place of signs that look alike.
+PLAIN_SIGNS = str.maketrans(
+    {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2013": "-",
+        "\u2014": "-",
+        "\u00a0": " ",
+        "\u2026": "...",
+    }
+)
+# What the SDK raises for answers that are errors, or no answers.
+UNREADABLE = (TwilioException, RequestException, ValueError, LookupError, TypeError, AttributeError)
 
 
 class _Http(TwilioHttpClient):  # type: ignore[misc]
@@ -73,7 +97,8 @@ class TwilioGateway:
         self._client = Client(account_sid, auth_token, http_client=_Http())
         self._client.api.base_url = api_base_url
         self._client.region = self._client.edge = None  # from the environment; they would change the address
-        self._callback = f"{public_base_url}/status"
+        self._base = public_base_url
+        self._from = from_number
         self._sender: dict[str, str] = (
             {"messaging_service_sid": messaging_service_sid}
             if messaging_service_sid
@@ -82,43 +107,138 @@ class TwilioGateway:
 
     def send(self, *, to: str, body: str, reference: uuid.UUID) -> SendOutcome:
         """Ask Twilio once to send ``body``; our reference comes back with every status callback."""
-        callback = f"{self._callback}?ref={reference}{CALLBACK_OVERRIDES}"
-        try:
-            message = self._client.messages.create(to=to, body=body, status_callback=callback, **self._sender)
-        except (TwilioRestException, TwilioServiceException) as error:
-            return _answered(int(error.status), error.code)
-        except RequestException as error:
-            return _broken(error)
-        except (TwilioException, ValueError, LookupError, TypeError, AttributeError):
-            return Ambiguous("the answer could not be read")  # the SDK trips over what is not its JSON
-        return Accepted(str(message.sid)) if message.sid else Ambiguous("the answer had no sid")
+        callback = f"{self._base}/status?ref={reference}{CALLBACK_OVERRIDES}"
+        return _asked(
+            lambda: self._client.messages.create(to=to, body=body, status_callback=callback, **self._sender)
+        )
 
-    def find(self, *, to: str, body: str, since: datetime) -> Sequence[str]:
-        """Sids, oldest first, of our messages to ``to`` with exactly ``body``, made soon after ``since``.
+    def call(self, *, to: str, reference: uuid.UUID) -> SendOutcome:
+        """Ask Twilio once to call; what is said comes from our webhook, whose address carries the reference.
+
+        The document is fetched only after the carrier has found out who answered (synchronous
+        ``MachineDetection``): before that nothing may be said that is not meant for a machine. With
+        ``DetectMessageEnd`` a machine is left to finish its greeting, so that our words are recorded whole;
+        a person is recognised as fast as with ``Enable``. Without a number to call from it is refused.
+        """
+        if not self._from:
+            return Refused(NO_CALLING_NUMBER, meaning_of(NO_CALLING_NUMBER))
+        address, reference_part = f"{self._base}/voice/reminder", f"?ref={reference}{CALLBACK_OVERRIDES}"
+        return _asked(
+            lambda: self._client.calls.create(
+                to=to,
+                from_=self._from,
+                url=address + reference_part,
+                method="POST",
+                status_callback=f"{address}/status{reference_part}",
+                status_callback_event=CALL_EVENTS,
+                machine_detection="DetectMessageEnd",
+                timeout=RING_SECONDS,
+            )
+        )
+
+    def find(self, *, to: str, body: str, since: datetime) -> Listing:
+        """Our messages to ``to`` with exactly ``body``, made soon after ``since``, oldest first.
 
         Listed by recipient only: a message that is still queued has no sent date and would be missed by one.
         Raises OSError if Twilio cannot be asked.
         """
+        with _asking():
+            listed = self._client.messages.list(to=to, limit=LIST_MOST, page_size=LIST_PAGE)
+        near = _made_soon_after(since, listed)
+        found = [_standing(one) for one in near if _plain(one.body) == _plain(body)]
+        hidden = any(not one.body for one in near)  # redacted
+        return Listing(found, complete=len(listed) < LIST_MOST and not hidden)
+
+    def look(self, sid: str) -> Standing | None:
+        """Where a message stands now; None if Twilio knows none with this sid.
+
+        Raises OSError if Twilio cannot be asked.
+        """
         try:
-            listed = self._client.messages.list(to=to, limit=LIST_PAGE, page_size=LIST_PAGE)
-        except (
-            TwilioException,
-            RequestException,
-            ValueError,
-            LookupError,
-            TypeError,
-            AttributeError,
-        ) as error:
-            raise OSError(type(error).__name__) from None  # the SDK's error names the recipient
-        made = [
-            (message.date_created, str(message.sid))
-            for message in listed
-            if message.body == body
-            and message.direction in OURS
-            and message.date_created is not None
-            and since - CLOCKS_DIFFER <= message.date_created <= since + UNDER_WAY
-        ]
-        return [sid for _, sid in sorted(made)]
+            with _asking():
+                return _standing(self._client.messages(sid).fetch())
+        except _NotThereError:
+            return None
+
+    def find_calls(self, *, to: str, since: datetime) -> Listing:
+        """Our calls to ``to``, made soon after ``since``, oldest first.
+
+        Listed by the number called only: one that still waits has no start time. Raises OSError if Twilio
+        cannot be asked.
+        """
+        with _asking():
+            listed = self._client.calls.list(to=to, limit=LIST_MOST, page_size=LIST_PAGE)
+        found = [_standing_of_call(one) for one in _made_soon_after(since, listed)]
+        return Listing(found, complete=len(listed) < LIST_MOST)
+
+    def look_at_call(self, sid: str) -> Standing | None:
+        """Where a call stands now; None if Twilio knows none with this sid.
+
+        Raises OSError if Twilio cannot be asked.
+        """
+        try:
+            with _asking():
+                return _standing_of_call(self._client.calls(sid).fetch())
+        except _NotThereError:
+            return None
+
+
+class _NotThereError(OSError):
+    """Twilio answered that there is no such thing."""
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Every way in which Twilio may fail to tell us something, as one kind of error without its words."""
+    try:
+        yield
+    except UNREADABLE as error:
+        there = not isinstance(error, TwilioRestException) or error.status != NOT_FOUND
+        kind = OSError if there else _NotThereError
+        raise kind(type(error).__name__) from None  # the SDK's error names the recipient
+
+
+def _plain(body: str | None) -> str:
+    """The words without what Twilio may have changed about them."""
+    return (body or "").removeprefix(TRIAL).translate(PLAIN_SIGNS)
+
+
+def _standing(message: Any) -> Standing:
+    if not message.sid or not message.status:
+        raise ValueError("no message")
+    code = None if message.error_code is None else int(message.error_code)
+    meaning = None if code is None else meaning_of(code)
+    return Standing(str(message.sid), str(message.status), message.date_created, code, meaning)
+
+
+def _standing_of_call(call: Any) -> Standing:
+    seconds = None if call.duration is None else int(call.duration)
+    return Standing(str(call.sid), str(call.status), call.date_created, seconds=seconds)
+
+
+def _asked(create: Callable[[], Any]) -> SendOutcome:
+    """What became of one create, whatever the network and the carrier did."""
+    try:
+        made = create()
+    except (TwilioRestException, TwilioServiceException) as error:
+        return _answered(int(error.status), error.code)
+    except RequestException as error:
+        return _broken(error)
+    except (TwilioException, ValueError, LookupError, TypeError, AttributeError):
+        return Ambiguous("the answer could not be read")  # the SDK trips over what is not its JSON
+    return Accepted(str(made.sid)) if made.sid else Ambiguous("the answer had no sid")
+
+
+def _made_soon_after(since: datetime, found: Iterable[Any]) -> list[Any]:
+    """Those that we made at about ``since``, oldest first."""
+    ours = [
+        one
+        for one in found
+        if one.direction in OURS
+        and one.date_created is not None
+        and since - CLOCKS_DIFFER <= one.date_created <= since + UNDER_WAY
+    ]
+    return sorted(ours, key=lambda one: (one.date_created, one.sid))
 
 
 def _answered(status: int, code: int | None) -> SendOutcome:

@@ -1,20 +1,26 @@
-"""Status callbacks of the carrier, and looking up messages of which nobody knows what became."""
+"""What the carrier says about a message of ours, and moving the message forward by it.
+
+Reports come in any order, more than once, late, or before we know the message by the carrier's sid. Each is
+stored as it came. Moves are only ever forward, so a repeat or a late one changes nothing; one that nobody
+can place yet is kept and applied when the message is known (`apply_kept`).
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from nurseline.messaging.checks import next_check
 from nurseline.messaging.models import DeliveryReport, OutboundMessage
-from nurseline.messaging.outbox import MOVES, NO_CLAIM
-from nurseline.messaging.sending import Sender, learn_opt_out
+from nurseline.messaging.outbox import MOVES, NO_CLAIM, OPEN, learn_opt_out
+from nurseline.outcomes import RefusalClass
 
 log = structlog.get_logger(__name__)
 
@@ -30,27 +36,95 @@ STATUS = {
     "failed": "failed",
     "canceled": "failed",
 }
-OPTED_OUT = 21610
-LOOK_AFTER = timedelta(seconds=60)  # the carrier's own request limit is about 26 s; its list lags
-LOOK_UNTIL = timedelta(hours=24)  # then only staff can tell
+FINAL = frozenset({"delivered", "undelivered", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One status callback. ``reference``: our message's id from the callback address, if it carried one."""
+    """What the carrier says about one message, by callback or when asked.
+
+    ``reference``: our message's id from the callback address, if it carried one. ``error_code`` and
+    ``meaning``: of a failure.
+    """
 
     provider_sid: str
     status: str
     at: datetime
     reference: uuid.UUID | None = None
     error_code: int | None = None
+    meaning: RefusalClass | None = None
 
 
 def apply_report(session: Session, report: Report) -> bool:
-    """Move the message forward as the report says; True if anything changed.
+    """Store a status callback and move the message forward as it says; True if the message moved."""
+    news = _keep(session, report)
+    message = _message(session, report, news=news)
+    if message is None or report.status not in STATUS:
+        log.warning("report.unmatched", status=report.status, known_status=report.status in STATUS)
+        return False
+    moved = advance(session, message, report, cause=f"callback {report.status}")
+    if news and not moved and message.status in FINAL and STATUS[report.status] in FINAL - {message.status}:
+        cause = f"too late: the carrier reports {report.status}"
+        MOVES.note(session, [message.id], message.status, at=report.at, cause=cause, actor="carrier")
+    return moved
 
-    Repeats, late and out-of-order reports change nothing: moves are only ever forward.
+
+def advance(session: Session, message: OutboundMessage, report: Report, *, cause: str) -> bool:
+    """Move ``message`` to where the carrier says it stands, and do what follows; True if it moved.
+
+    One that by our own book has not gone yet (the book was restored, or a request that "surely never
+    arrived" did arrive) counts as gone from then on: the carrier has it, so it must not go again.
     """
+    to = STATUS[report.status]
+    if message.status not in {*MOVES.legal[to], *OPEN}:
+        return False
+    if report.meaning == "opted_out":
+        learn_opt_out(session, message.number_hash, report.at)
+    sending_at = message.sending_at
+    if message.status in OPEN:
+        sending_at = report.at
+        _has_gone(session, message, report.at)
+    values: dict[str, object] = {
+        "provider_sid": report.provider_sid,
+        "reason": "",
+        "check_after": None if to in FINAL else next_check("sent", sending_at, report.at),
+        **NO_CLAIM,
+    }
+    if report.error_code is not None:
+        values |= {"error_code": report.error_code, "reason": f"carrier error {report.error_code}"}
+    moved = MOVES.move(session, [message.id], to, at=report.at, cause=cause, actor="carrier", values=values)
+    return bool(moved)
+
+
+def apply_kept(session: Session, provider_sids: Collection[str], *, at: datetime) -> int:
+    """Apply reports that came before it was known whose sid this is; how many messages moved.
+
+    Call it when sids were written into messages. A failure is not applied from here but asked about at once,
+    since what follows from it depends on what the carrier says then.
+    """
+    if not provider_sids:
+        return 0
+    kept = session.execute(
+        sa.select(DeliveryReport, OutboundMessage)
+        .join(OutboundMessage, OutboundMessage.provider_sid == DeliveryReport.provider_sid)
+        .where(DeliveryReport.provider_sid.in_(list(provider_sids)), OutboundMessage.status == "sent")
+    ).all()
+    moved = 0
+    for one, message in kept:
+        to = STATUS.get(one.status)
+        if to == "delivered":
+            report = Report(one.provider_sid, one.status, at)
+            moved += advance(session, message, report, cause=f"callback {one.status}, kept")
+        elif to in FINAL:
+            soon = sa.update(OutboundMessage).where(
+                OutboundMessage.id == message.id, OutboundMessage.status == "sent"
+            )
+            session.execute(soon.values(check_after=at))
+    return moved
+
+
+def _keep(session: Session, report: Report) -> bool:
+    """Store a report as it came; False if the same one was stored before."""
     row = {
         "provider_sid": report.provider_sid,
         "status": report.status,
@@ -58,81 +132,41 @@ def apply_report(session: Session, report: Report) -> bool:
         "error_code": report.error_code,
         "at": report.at,
     }
-    stored = (
-        insert(DeliveryReport).values(row).on_conflict_do_nothing().returning(DeliveryReport.provider_sid)
-    )
-    if session.scalar(stored) is None:
-        return False
-    to = STATUS.get(report.status)
-    message = _message(session, report)
-    if to is None or message is None:
-        log.warning("report.unmatched", status=report.status, known_status=to is not None)
-        return False
-    if report.error_code == OPTED_OUT:
-        learn_opt_out(session, message.number_hash, report.at)
-    values: dict[str, object] = {"provider_sid": report.provider_sid, "reason": "", **NO_CLAIM}
-    if report.error_code is not None:
-        values |= {"error_code": report.error_code, "reason": f"carrier error {report.error_code}"}
-    moved = MOVES.move(
-        session,
-        [message.id],
-        to,
-        at=report.at,
-        cause=f"callback {report.status}",
-        actor="carrier",
-        values=values,
-    )
-    return bool(moved)
+    stored = insert(DeliveryReport).values(row).on_conflict_do_nothing()
+    return session.scalar(stored.returning(DeliveryReport.provider_sid)) is not None
 
 
-def _message(session: Session, report: Report) -> OutboundMessage | None:
-    if report.reference is not None:
-        message = session.get(OutboundMessage, report.reference)
-        known = message.provider_sid if message is not None else None
-        return message if known in {None, report.provider_sid} else None
-    query = sa.select(OutboundMessage).where(OutboundMessage.provider_sid == report.provider_sid)
-    return session.scalar(query)
+def _message(session: Session, report: Report, *, news: bool) -> OutboundMessage | None:
+    """Whose report it is: by our reference, else by the sid."""
+    by_sid = sa.select(OutboundMessage).where(OutboundMessage.provider_sid == report.provider_sid)
+    if report.reference is None:
+        return session.scalar(by_sid)
+    message = session.get(OutboundMessage, report.reference)
+    if message is None or message.provider_sid == report.provider_sid:
+        return message
+    # Of two messages with the same words the list may have given this sid to the other one.
+    holder = session.scalar(by_sid)
+    if holder is not None:
+        return holder
+    if message.provider_sid is None:
+        return message
+    if news:  # the patient may have it twice: staff can read it in the history
+        log.error("report.second_sid", message=str(message.id))
+        cause = f"the carrier reports another one of it: {report.status}"
+        MOVES.note(session, [message.id], message.status, at=report.at, cause=cause[:80], actor="carrier")
+    return None
 
 
-def look_up_unknown(sender: Sender, *, limit: int = 50) -> int:
-    """Ask the carrier for messages of unknown outcome; how many it had.
-
-    One that the carrier has becomes ``sent``. Others stay ``unknown`` for staff to decide.
-    """
-    now = sender.clock.now()
-    with sender.db.begin() as session:
-        rows = session.scalars(
-            sa.select(OutboundMessage)
-            .where(
-                OutboundMessage.status == "unknown",
-                OutboundMessage.sending_at < now - LOOK_AFTER,
-                OutboundMessage.sending_at > now - LOOK_UNTIL,
-            )
-            .order_by(sa.func.random())  # so that those nobody will find do not stand before the others
-            .limit(limit)
-        ).all()
-        wanted = [(row.id, row.contact.number, row.body or "", row.sending_at or now) for row in rows]
-    found = 0
-    for message_id, to, body, since in wanted:
-        try:
-            sids = sender.gateway.find(to=to, body=body, since=since)
-        except OSError:
-            log.warning("lookup.unreachable")
-            break
-        if sids:
-            found += _settle(sender, message_id, sids)
-    return found
-
-
-def _settle(sender: Sender, message_id: uuid.UUID, sids: Sequence[str]) -> int:
-    """Give the message the first sid that is not another row's: the same words may go to a number twice."""
-    with sender.db.begin() as session:
-        query = sa.select(OutboundMessage.provider_sid).where(OutboundMessage.provider_sid.in_(sids))
-        taken = set(session.scalars(query))
-        sid = next((sid for sid in sids if sid not in taken), None)
-        if sid is None:
-            return 0
-        now = sender.clock.now()
-        values = {"provider_sid": sid, "reason": ""}
-        moved = MOVES.move(session, [message_id], "sent", at=now, cause="found at the carrier", values=values)
-        return len(moved)
+def _has_gone(session: Session, message: OutboundMessage, at: datetime) -> None:
+    """Take a message that the carrier has out of the plan, and out of the hands of a worker."""
+    values = {"sending_at": at, "attempts": OutboundMessage.attempts + 1, **NO_CLAIM}
+    for to in ("claimed", "sending"):
+        MOVES.move(
+            session,
+            [message.id],
+            to,
+            at=at,
+            cause="the carrier has it",
+            actor="carrier",
+            values=values if to == "sending" else {},
+        )

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from nurseline.carrier import twiml
+from nurseline.carrier.errors import meaning_of
 from nurseline.carrier.gateway import CALLBACK_OVERRIDES
 from nurseline.messaging.reports import Report, apply_report
 from nurseline.parts import current_parts
@@ -58,7 +59,9 @@ def status() -> str:
     """A message of ours moved on."""
     form = read_status(request.form, request.args.get("ref", ""))
     parts = current_parts()
-    report = Report(form.message_sid, form.status, parts.clock.now(), form.reference, form.error_code)
+    code = form.error_code
+    meaning = meaning_of(code) if code else None
+    report = Report(form.message_sid, form.status, parts.clock.now(), form.reference, code, meaning)
     with parts.db.begin() as session:
         apply_report(session, report)
     return EMPTY

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from nurseline.carrier import gateway as gateway_module
 from nurseline.carrier.gateway import TwilioGateway
-from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
+from nurseline.outcomes import Accepted, Ambiguous, Listing, NotSent, Refused, SendOutcome, Standing
 from tests.carrier.wire import Behaviour, answer, hang_up, reset, say, wire
 from tests.support.line import NUMBER
 from tests.support.waiting import wait_for
@@ -94,7 +94,7 @@ REFUSALS: list[tuple[str, Behaviour, SendOutcome]] = [
     (
         "problem details",
         answer(400, {"type": "t", "title": "t", "status": 400, "code": 21614}),
-        Refused(21614, "recipient"),
+        Refused(21614, "no_texts"),
     ),
 ]
 AMBIGUOUS: list[tuple[str, Behaviour]] = [
@@ -289,7 +289,7 @@ SINCE = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
 
 def listed(sid: str, seconds: float = 1.0, **changed: Any) -> dict[str, Any]:
     made = format_datetime(SINCE + timedelta(seconds=seconds))
-    usual = {"sid": sid, "body": BODY, "direction": "outbound-api", "date_created": made}
+    usual = {"sid": sid, "body": BODY, "direction": "outbound-api", "date_created": made, "status": "queued"}
     return {**usual, "date_sent": None, **changed}
 
 
@@ -297,8 +297,12 @@ def page(*messages: dict[str, Any]) -> Behaviour:
     return answer(200, {"messages": list(messages), "next_page_uri": None, "page_size": 50})
 
 
-def find(one: TwilioGateway) -> list[str]:
-    return list(one.find(to=NUMBER, body=BODY, since=SINCE))
+def find(one: TwilioGateway) -> Listing:
+    return one.find(to=NUMBER, body=BODY, since=SINCE)
+
+
+def sids(listing: Listing) -> list[str]:
+    return [standing.sid for standing in listing.found]
 
 
 def test_messages_with_these_words_made_since_are_found_the_oldest_first(make: Make) -> None:
@@ -313,16 +317,65 @@ def test_messages_with_these_words_made_since_are_found_the_oldest_first(make: M
         listed("SM8", date_created=None),
     ]
     with wire(page(*messages)) as carrier:
-        assert find(make(carrier.url)) == ["SM1", "SM2", "SM3"]
+        listing = find(make(carrier.url))
+    assert sids(listing) == ["SM1", "SM2", "SM3"]
+    assert listing.complete
     (request,) = carrier.requests
     assert request.method == "GET"
     assert request.query["To"] == [NUMBER]
     assert not any(name.startswith("DateSent") for name in request.query)
 
 
+def test_what_is_found_tells_where_it_stands(make: Make) -> None:
+    failed = listed("SM2", 2, status="undelivered", error_code=30003)
+    with wire(page(listed("SM1"), failed)) as carrier:
+        first, second = find(make(carrier.url)).found
+    assert (first.status, first.error_code, first.meaning) == ("queued", None, None)
+    assert first.made_at == SINCE + timedelta(seconds=1)
+    assert (second.status, second.error_code, second.meaning) == ("undelivered", 30003, "later")
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        'Sent from your Twilio trial account - It\'s "so" - done...',
+        "It\u2019s \u201cso\u201d \u2013 done\u2026",
+    ],
+    ids=["of a trial account", "other signs"],
+)
+def test_words_are_known_again_for_all_that_the_carrier_does_to_them(make: Make, held: str) -> None:
+    with wire(page(listed("SM1", body=held))) as carrier:
+        listing = make(carrier.url).find(to=NUMBER, body='It\'s "so" - done...', since=SINCE)
+    assert sids(listing) == ["SM1"]
+
+
+def test_a_list_that_hides_words_is_not_complete(make: Make) -> None:
+    hidden, inbound = listed("SM1", body=""), listed("SM2", body="", direction="inbound")
+    for held, complete in ((hidden, False), (inbound, True)):
+        with wire(page(held)) as carrier:
+            assert find(make(carrier.url)) == Listing([], complete=complete)
+
+
+def test_a_list_that_is_too_long_is_not_complete(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_module, "LIST_MOST", 3)
+    with wire(page(*(listed(f"SM{n}", 3600) for n in range(3)))) as carrier:
+        assert find(make(carrier.url)) == Listing([], complete=False)
+
+
 def test_nothing_found_is_no_error(make: Make) -> None:
     with wire(page()) as carrier:
-        assert find(make(carrier.url)) == []
+        assert find(make(carrier.url)) == Listing([], complete=True)
+
+
+def test_a_message_can_be_asked_about_by_its_sid(make: Make) -> None:
+    with wire(answer(200, listed("SM1", status="delivered"))) as carrier:
+        assert make(carrier.url).look("SM1") == Standing("SM1", "delivered", SINCE + timedelta(seconds=1))
+    assert carrier.requests[0].path.endswith("/Messages/SM1.json")
+
+
+def test_a_message_that_the_carrier_does_not_know_is_none(make: Make) -> None:
+    with wire(refused(20404, 404)) as carrier:
+        assert make(carrier.url).look("SM2") is None
 
 
 @pytest.mark.parametrize(
@@ -337,7 +390,10 @@ def test_nothing_found_is_no_error(make: Make) -> None:
     ],
     ids=["500", "401", "hung up", "no json", "a list", "empty"],
 )
-def test_a_carrier_that_cannot_tell_raises_one_kind_of_error(make: Make, behave: Behaviour) -> None:
+@pytest.mark.parametrize("ask", [find, lambda one: one.look("SM1")], ids=["find", "look"])
+def test_a_carrier_that_cannot_tell_raises_one_kind_of_error(
+    make: Make, behave: Behaviour, ask: Callable[[TwilioGateway], object]
+) -> None:
     with wire(behave) as carrier, pytest.raises(OSError, match=r"^[A-Za-z]+$") as broken:
-        find(make(carrier.url))
+        ask(make(carrier.url))
     assert NUMBER[1:] not in str(broken.value)

@@ -9,11 +9,14 @@ import sqlalchemy as sa
 
 from nurseline.clock import SetClock
 from nurseline.consent import service as consent
+from nurseline.messaging.checks import SENT_CHECKS
 from nurseline.messaging.models import Contact, DeliveryReport
+from nurseline.messaging.polling import poll_sent
+from nurseline.messaging.reports import apply_kept
 from nurseline.messaging.sending import Sender
-from nurseline.outcomes import Ambiguous
+from nurseline.outcomes import Ambiguous, NotSent, Standing
 from nurseline.parts import Parts
-from tests.messaging.support import STATUSES, force, report
+from tests.messaging.support import causes, claimed, force, report
 from tests.support.line import (
     FakeGateway,
     at_once,
@@ -114,14 +117,116 @@ def test_a_status_that_is_new_to_us_changes_nothing(parts: Parts, sender: Sender
     assert fetch(parts, message).status == "sent"
 
 
-@pytest.mark.parametrize(
-    "status", [s for s in STATUSES if s in {"scheduled", "claimed", "skipped", "cancelled"}]
-)
-def test_a_report_does_not_move_what_was_never_let_go(parts: Parts, contact: Contact, status: str) -> None:
+@pytest.mark.parametrize("status", ["skipped", "cancelled"])
+def test_a_report_does_not_move_what_was_left_out(parts: Parts, contact: Contact, status: str) -> None:
     message = plan_one(parts, contact)
     force(parts, message, status=status)
     assert not report(parts, sid(), "sent", reference=message)
     assert fetch(parts, message).status == status
+
+
+def test_what_the_carrier_has_never_goes_again_whatever_our_book_says(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    message = plan_one(parts, contact, "staff")
+    gateway.script = [NotSent("no connection", 0.0)]
+    sender.send_due()
+    assert fetch(parts, message).status == "scheduled"
+    there = sid()
+    assert report(parts, there, "sent", reference=message)
+    row = fetch(parts, message)
+    assert (row.status, row.provider_sid, row.claim_token) == ("sent", there, None)
+    force(parts, message, send_after=parts.clock.now())
+    assert sender.send_due() == 0
+    assert len(gateway.sends) == 1
+    assert history(parts, message)[-3:] == ["claimed", "sending", "sent"]
+
+
+def test_a_worker_that_has_claimed_what_the_carrier_already_has_does_not_send_it(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    message = plan_one(parts, contact, "staff")
+    token, _ = claimed(parts)
+    assert report(parts, sid(), "delivered", reference=message)
+    assert fetch(parts, message).claim_token != token
+    assert fetch(parts, message).status == "delivered"
+    sender.send_due()
+    assert gateway.sends == []
+
+
+def test_a_report_of_a_second_message_under_our_reference_is_kept_for_staff_to_see(
+    parts: Parts, sender: Sender, contact: Contact
+) -> None:
+    message, known = sent_one(parts, sender, contact)
+    second = sid()
+    assert not report(parts, second, "delivered", reference=message)
+    assert not report(parts, second, "delivered", reference=message)
+    assert (fetch(parts, message).status, fetch(parts, message).provider_sid) == ("sent", known)
+    assert causes(parts, message)[-1] == "the carrier reports another one of it: delivered"
+    assert causes(parts, message).count("the carrier reports another one of it: delivered") == 1
+
+
+def test_a_sid_that_the_list_gave_to_the_twin_of_a_message_moves_the_twin(
+    parts: Parts, sender: Sender, contact: Contact
+) -> None:
+    twin, there = plan_one(parts, contact, "staff"), sid()
+    message = plan_one(parts, contact, "staff")
+    force(parts, twin, status="sent", provider_sid=there)
+    force(parts, message, status="unknown")
+    assert report(parts, there, "delivered", reference=message)
+    assert fetch(parts, twin).status == "delivered"
+    assert fetch(parts, message).status == "unknown"
+
+
+def test_two_final_reports_that_differ_both_stand_in_the_history(
+    parts: Parts, sender: Sender, contact: Contact
+) -> None:
+    message, known = sent_one(parts, sender, contact)
+    report(parts, known, "delivered", reference=message)
+    for _ in range(2):
+        assert not report(parts, known, "undelivered", reference=message, error_code=30003)
+    assert fetch(parts, message).status == "delivered"
+    assert causes(parts, message)[-2:] == [
+        "callback delivered",
+        "too late: the carrier reports undelivered",
+    ]
+
+
+def test_a_report_that_came_before_the_sid_was_known_is_applied_when_it_is(
+    parts: Parts, contact: Contact
+) -> None:
+    message, there = plan_one(parts, contact, "staff"), sid()
+    assert not report(parts, there, "sent")
+    assert not report(parts, there, "delivered")
+    force(parts, message, status="sent", provider_sid=there, sending_at=parts.clock.now())
+    with parts.db.begin() as session:
+        assert apply_kept(session, [there, sid()], at=parts.clock.now()) == 1
+    assert fetch(parts, message).status == "delivered"
+
+
+def test_a_failure_that_came_before_the_sid_was_known_is_asked_about_at_once(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    message, there = plan_one(parts, contact, "staff"), sid()
+    assert not report(parts, there, "undelivered", error_code=30005)
+    force(parts, message, status="sent", provider_sid=there, sending_at=parts.clock.now())
+    with parts.db.begin() as session:
+        apply_kept(session, [there], at=parts.clock.now())
+    gateway.stands[there] = Standing(there, "undelivered", None, 30005, "recipient")
+    assert poll_sent(sender) == 1
+    row = fetch(parts, message)
+    assert (row.status, row.error_code) == ("undelivered", 30005)
+
+
+def test_a_message_is_asked_about_later_until_its_status_is_final(
+    parts: Parts, sender: Sender, clock: SetClock, contact: Contact
+) -> None:
+    message, known = sent_one(parts, sender, contact)
+    assert fetch(parts, message).check_after == clock.now() + SENT_CHECKS[0]
+    report(parts, known, "sent", reference=message)
+    assert fetch(parts, message).check_after == clock.now() + SENT_CHECKS[0]
+    report(parts, known, "delivered", reference=message)
+    assert fetch(parts, message).check_after is None
 
 
 def test_the_same_report_many_times_at_once_counts_once(

@@ -3,7 +3,7 @@
 import itertools
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from nurseline.messaging import outbox
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.sending import Sender
-from nurseline.outcomes import Accepted, SendOutcome
+from nurseline.outcomes import Accepted, Listing, SendOutcome, Standing
 from nurseline.parts import Parts
 from nurseline.tables import Base
 from nurseline.webhooks.effects import Party, begin_messages, end_messages
@@ -103,13 +103,17 @@ class FakeGateway:
     """Records what it is asked to send, and answers as scripted, then with ``Accepted``.
 
     ``script``: outcomes in order; an exception is raised, a callable is asked while the request is under way.
-    ``held``: what `find` gives, by body; ``down``: `find` raises OSError.
+    ``held``: what `find` gives, by body: sids, or where each stands; ``complete``: whether the list is whole.
+    ``stands``: what `look` gives, by sid. ``down``: both raise OSError.
     """
 
     script: list[Script] = field(default_factory=list)
     sends: list[Sent] = field(default_factory=list)
-    held: dict[str, list[str]] = field(default_factory=dict)
+    held: dict[str, list[str | Standing]] = field(default_factory=dict)
+    complete: bool = True
     looked_up: list[tuple[str, str, datetime]] = field(default_factory=list)
+    stands: dict[str, Standing] = field(default_factory=dict)
+    looked_at: list[str] = field(default_factory=list)
     down: bool = False
     _lock: Lock = field(default_factory=Lock)
 
@@ -122,11 +126,21 @@ class FakeGateway:
             raise answer
         return answer(sent) if callable(answer) else answer
 
-    def find(self, *, to: str, body: str, since: datetime) -> Sequence[str]:
+    def find(self, *, to: str, body: str, since: datetime) -> Listing:
         if self.down:
             raise OSError
         self.looked_up.append((to, body, since))
-        return self.held.get(body, [])
+        held = [
+            one if isinstance(one, Standing) else Standing(one, "sent", since)
+            for one in self.held.get(body, [])
+        ]
+        return Listing(held, complete=self.complete)
+
+    def look(self, sid: str) -> Standing | None:
+        if self.down:
+            raise OSError
+        self.looked_at.append(sid)
+        return self.stands.get(sid)
 
 
 @pytest.fixture
