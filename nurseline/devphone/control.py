@@ -177,7 +177,7 @@ def send() -> tuple[Response, int]:
             ["recipient = ?", "direction = 'outbound-reply'", "seq > ?"], [sender, message.seq], "seq", 100
         )
         shown["replies"] = [shown_message(answer) for answer in answers]
-        shown["entries"] = [shown_entry(e) for e in exchange().ledger.entries() if e.sid == message.sid]
+        shown["entries"] = [shown_entry(e) for e in exchange().ledger.entries_of(message.sid)]
     return jsonify(shown), 201
 
 

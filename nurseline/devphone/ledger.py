@@ -154,6 +154,9 @@ class Ledger:
             for row in self.rows("SELECT * FROM debugger WHERE id > ? ORDER BY id LIMIT 500", [since])
         ]
 
+    def entries_of(self, sid: str) -> list[Entry]:
+        return [Entry(*row) for row in self.rows("SELECT * FROM debugger WHERE sid = ? ORDER BY id", [sid])]
+
     def clear_entries(self) -> None:
         self.write("DELETE FROM debugger")
 

@@ -148,6 +148,13 @@ def test_a_refused_connection_is_tried_again_once_and_then_only_noted(phone, lin
     assert [entry["code"] for entry in phone.text("hi")["entries"]] == [11205]
 
 
+def test_a_complaint_about_a_text_is_shown_with_it_after_many_about_others(phone, line):
+    for _ in range(600):
+        phone.exchange.ledger.note(11200, "The line answered with status 503.", sid="SM0")
+    line.says("/sms", xml("<Message/>"))
+    assert [entry["code"] for entry in phone.text("hi")["entries"]] == [14103]
+
+
 def test_a_slow_answer_is_given_up(phone, line):
     release = threading.Event()
 
