@@ -51,6 +51,7 @@ METHODS = {
     "carrier": "through the carrier",
     "staff": "told staff",
     "key": "by a key on the phone",
+    "speech": "said on the phone",
     "error_21610": "the carrier reported it",
 }
 TIERS = {"emergency": "Emergency words", "urgent": "Worrying symptom", "review": "To be looked at"}

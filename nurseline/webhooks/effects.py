@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,23 +12,37 @@ from sqlalchemy.orm import Session
 from nurseline.callbacks import service as callbacks
 from nurseline.callbacks.promises import Reason, promised_at
 from nurseline.consent import service as consent
+from nurseline.dialogue import (
+    AnswerReminder,
+    FlagReview,
+    OptIn,
+    OptOut,
+    RequestCallback,
+    SendText,
+    SetLanguage,
+    WrongNumber,
+)
 from nurseline.dialogue import Effect as DialogueEffect
-from nurseline.dialogue import FlagReview, OptIn, OptOut, RequestCallback, SetLanguage, WrongNumber
 from nurseline.messaging import outbox
-from nurseline.messaging.contacts import contact_for
-from nurseline.messaging.models import Contact
+from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.parts import Parts
+from nurseline.webhooks.alerts import alert_staff
+from nurseline.webhooks.by_text import may_text, send_by_text
 
 
 @dataclass(frozen=True)
 class Party:
-    """Who is on the other side. ``contact`` None: no number is known, ``key`` stands for the call or text."""
+    """Who is on the other side. ``contact`` None: no number is known, ``key`` stands for the call or text.
+
+    ``words``: what they said, for staff; ``keys``: what they pressed instead.
+    """
 
     contact: Contact | None
     key: str
     source: str  # text | call
     provider_sid: str
     words: str
+    keys: str = ""
 
 
 @dataclass
@@ -49,23 +64,34 @@ def carry_out(parts: Parts, session: Session, party: Party, effects: tuple[Dialo
             case FlagReview():
                 _request(parts, session, party, done, "clinical", "")
             case OptOut():
-                done.opt_out_known = not end_messages(parts, session, party, "text", carrier_blocked=False)
+                method = _method(party)
+                done.opt_out_known = not end_messages(parts, session, party, method, carrier_blocked=False)
             case OptIn():
                 begin_messages(parts, session, party, "text")
             case WrongNumber():
-                end_messages(parts, session, party, "text", carrier_blocked=False)
+                end_messages(parts, session, party, _method(party), carrier_blocked=False)
                 _request(parts, session, party, done, "admin", "")
+            case SendText(ids):
+                _send_text(parts, session, party, ids)
             case SetLanguage():
                 _set_language(parts, session, party, effect.code)
     return done
+
+
+def _method(party: Party) -> str:
+    """How somebody ended messages, for the ledger."""
+    if party.source == "text":
+        return "text"
+    return "speech" if party.words else "key"
 
 
 def end_messages(parts: Parts, session: Session, party: Party, method: str, *, carrier_blocked: bool) -> bool:
     """Write an opt-out into the ledger and cancel what is planned; True if it was news."""
     if party.contact is None:
         return False
+    said = party.words or party.keys
     record = consent.Record(
-        party.contact.number_hash, parts.clock.now(), method, party.words, provider_sid=party.provider_sid
+        party.contact.number_hash, parts.clock.now(), method, said, provider_sid=party.provider_sid
     )
     return outbox.end_messages(session, record, carrier_blocked=carrier_blocked)
 
@@ -78,6 +104,16 @@ def begin_messages(parts: Parts, session: Session, party: Party, method: str) ->
         party.contact.number_hash, parts.clock.now(), method, party.words, provider_sid=party.provider_sid
     )
     consent.opt_in(session, record)
+
+
+def answer_in(effects: tuple[DialogueEffect, ...]) -> str | None:
+    """The answer to a reminder that a turn took: well, question or worse."""
+    return next((effect.answer for effect in effects if isinstance(effect, AnswerReminder)), None)
+
+
+def note_answer(session: Session, reminder_id: uuid.UUID | None, answer: str) -> None:
+    """Write an answer into the reminder that it answers."""
+    session.execute(sa.update(OutboundMessage).where(OutboundMessage.id == reminder_id).values(answer=answer))
 
 
 def _request(
@@ -99,15 +135,14 @@ def _request(
     if not raised.new:
         done.already.add(reason)
     elif reason == "emergency":
-        _alert_staff(parts, session)
+        alert_staff(parts, session, "alert.emergency")
 
 
-def _alert_staff(parts: Parts, session: Session) -> None:
-    """Text everybody on the alert list, in the same transaction: an alarm is stored or it is not."""
-    now = parts.clock.now()
-    for number in filter(None, parts.settings.alert_numbers.split(",")):
-        alert = outbox.Plan("alert", "alert.emergency", "en", now)
-        outbox.plan(session, contact_for(session, parts.keyring, number, at=now), [alert], at=now)
+def _send_text(parts: Parts, session: Session, party: Party, ids: tuple[str, ...]) -> None:
+    contact = party.contact
+    if contact is not None and may_text(parts, session, contact):
+        language = contact.language if contact.language in parts.languages else "en"
+        send_by_text(parts, session, contact, ids, language)
 
 
 def _set_language(parts: Parts, session: Session, party: Party, code: str) -> None:

@@ -65,7 +65,9 @@ def _reason(words: str) -> Reason:
 def _save(words: str, source: str, reason: Reason) -> bool:
     """Whether somebody will see it: stored, with a number to call."""
     parts = current_parts()
-    number = parse(request.form.get("From", ""), regions=parts.settings.regions)
+    # Of a call that the line makes the other side is the one called.
+    theirs = "To" if request.form.get("Direction", "").startswith("outbound") else "From"
+    number = parse(request.form.get(theirs, ""), regions=parts.settings.regions)
     now = parts.clock.now()
     sid = request.form.get("MessageSid") or request.form.get("CallSid", "")
     try:

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from nurseline.consent import service as consent
 from nurseline.dialogue import (
-    AnswerReminder,
     Message,
     RequestCallback,
     Say,
@@ -31,7 +30,15 @@ from nurseline.messaging.models import Contact, Conversation, InboundMessage, Ou
 from nurseline.messaging.outbox import MOVES, PRIORITY
 from nurseline.parts import Parts
 from nurseline.phone import PhoneNumber, parse
-from nurseline.webhooks.effects import Done, Party, begin_messages, carry_out, end_messages
+from nurseline.webhooks.effects import (
+    Done,
+    Party,
+    answer_in,
+    begin_messages,
+    carry_out,
+    end_messages,
+    note_answer,
+)
 from nurseline.webhooks.forms import TextForm
 from nurseline.webhooks.wording import worded
 
@@ -263,7 +270,7 @@ def _turn(parts: Parts, reading: _Reading) -> Turn:
 
 
 def _note_reminder_answer(session: Session, reading: _Reading, turn: Turn) -> None:
-    answer = next((e.answer for e in turn.effects if isinstance(e, AnswerReminder)), None)
+    answer = answer_in(turn.effects)
     if answer is None:
         return
     reminder = session.scalar(
@@ -273,7 +280,7 @@ def _note_reminder_answer(session: Session, reading: _Reading, turn: Turn) -> No
         .order_by(OutboundMessage.sending_at.desc())
         .limit(1)
     )
-    session.execute(sa.update(OutboundMessage).where(OutboundMessage.id == reminder).values(answer=answer))
+    note_answer(session, reminder, answer)
 
 
 def _why_quiet(parts: Parts, session: Session, reading: _Reading, done: Done, *, alarm: bool) -> str:
