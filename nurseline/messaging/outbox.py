@@ -74,15 +74,24 @@ class Plan:
     content_version: str = ""
     injection_id: uuid.UUID | None = None
     step: str | None = None
+    turn: int = 0
+    channel: str = "text"  # or call
+    id: uuid.UUID | None = None  # None: a new one
 
 
 def plan(
-    session: Session, contact: Contact, plans: Sequence[Plan], *, at: datetime, actor: str = "line"
+    session: Session,
+    contact: Contact,
+    plans: Sequence[Plan],
+    *,
+    at: datetime,
+    actor: str = "line",
+    cause: str = "planned",
 ) -> list[uuid.UUID]:
     """Put messages to one contact into the outbox; their ids. Urgent ones wake a worker after the commit."""
     rows = [
         {
-            "id": new_id(),
+            "id": p.id or new_id(),
             "contact_id": contact.id,
             "number_hash": contact.number_hash,
             "purpose": p.purpose,
@@ -96,6 +105,8 @@ def plan(
             "content_version": p.content_version,
             "injection_id": p.injection_id,
             "step": p.step,
+            "turn": p.turn,
+            "channel": p.channel,
             "status": "scheduled",
             "created_at": at,
         }
@@ -105,7 +116,7 @@ def plan(
         return []
     session.execute(sa.insert(OutboundMessage), rows)
     ids = [uuid.UUID(str(row["id"])) for row in rows]
-    MOVES.note(session, ids, "scheduled", at=at, cause="planned", actor=actor)
+    MOVES.note(session, ids, "scheduled", at=at, cause=cause, actor=actor)
     if any(p.purpose in ANSWERS for p in plans):
         wake_after_commit(session)
     return ids

@@ -16,9 +16,11 @@ from nurseline.clock import Clock
 from nurseline.consent import service as consent
 from nurseline.db import Database, away
 from nurseline.messaging.checks import first_check
+from nurseline.messaging.followups import LATER, after_failure
 from nurseline.messaging.letting_go import Going
+from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.outbox import MOVES, NO_CLAIM, cancel_planned, learn_opt_out
-from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
+from nurseline.outcomes import Accepted, Ambiguous, NotSent, RefusalClass, Refused, SendOutcome
 from nurseline.transitions import Each
 
 log = structlog.get_logger(__name__)
@@ -28,7 +30,6 @@ log = structlog.get_logger(__name__)
 ATTEMPTS = 12
 BACKOFF = timedelta(seconds=5)
 BACKOFF_LONGEST = timedelta(minutes=10)
-LATER = timedelta(hours=1)  # after a refusal that may pass: the handset or the carrier's queue was full
 PATIENCE_SECONDS = 20.0  # for which a database that is away is waited for
 AGAIN_SECONDS = (0.1, 1.0)  # between tries: the first pause and the longest
 
@@ -137,9 +138,11 @@ class Recorder:
         now = self.clock.now()
         verdicts = [(one.going, _verdict(one.going, one.outcome, now)) for one in results]
         back = {going.number_hash for going, verdict in verdicts if isinstance(verdict, _Again)}
-        ended = {going.number_hash for going, verdict in verdicts if _opted_out(verdict)}
+        ended = {going.number_hash for going, verdict in verdicts if _means(verdict, "opted_out")}
+        no_texts = {going.claim.id: going for going, verdict in verdicts if _means(verdict, "no_texts")}
         # Before any message: everybody locks the ledger first.
-        agreed = consent.hold_all(session, back | ended)
+        by_call = {going.number_hash for going in no_texts.values()}
+        agreed = consent.hold_all(session, back | ended | by_call)
         for number_hash in sorted(ended):
             learn_opt_out(session, number_hash, now)
         fates = _Fates()
@@ -149,9 +152,11 @@ class Recorder:
         sent = {"reason": "", "error_code": None, "check_after": first_check("sent", now), **NO_CLAIM}
         unknown = {"check_after": first_check("unknown", now), **NO_CLAIM}
         move(session, fates.sent, "sent", at=now, values=sent)
-        move(session, fates.failed, "failed", at=now, values=NO_CLAIM)
+        failed = move(session, fates.failed, "failed", at=now, values=NO_CLAIM)
         move(session, fates.unknown, "unknown", at=now, values=unknown)
         move(session, fates.again, "scheduled", at=now, values={"sending_at": None, **NO_CLAIM})
+        for message_id in no_texts.keys() & set(failed):
+            after_failure(session, session.get_one(OutboundMessage, message_id), "no_texts", at=now)
         for number_hash in sorted(back - agreed):
             # A STOP during the request: what it would have cancelled must not wait for a START.
             cancel_planned(session, number_hash, at=now, reason="opted out")
@@ -183,5 +188,5 @@ def _useful(going: Going, at: datetime) -> bool:
     return going.send_before is None or at < going.send_before
 
 
-def _opted_out(verdict: _Verdict) -> bool:
-    return isinstance(verdict, Refused) and verdict.meaning == "opted_out"
+def _means(verdict: _Verdict, meaning: RefusalClass) -> bool:
+    return isinstance(verdict, Refused) and verdict.meaning == meaning

@@ -9,8 +9,9 @@ from nurseline.clock import SetClock
 from nurseline.consent import service as consent
 from nurseline.consent.models import ConsentEvent
 from nurseline.messaging import outbox
+from nurseline.messaging.followups import LATER
 from nurseline.messaging.models import Contact
-from nurseline.messaging.results import ATTEMPTS, BACKOFF, BACKOFF_LONGEST, LATER
+from nurseline.messaging.results import ATTEMPTS, BACKOFF, BACKOFF_LONGEST
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
 from nurseline.parts import Parts

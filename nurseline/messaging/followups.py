@@ -1,0 +1,104 @@
+"""The same message once more after it surely failed: a row of its own, the next turn of its step.
+
+* A refusal that may pass (the handset was off, a queue was full): one more text, an hour later.
+* A number that cannot be texted (Twilio 21614, 30006): from now on its automated messages are calls, and so
+  is the next turn of this one.
+
+Nothing follows after the latest useful time, after an opt-out, when a later injection has replaced the plan,
+or on a reply, which would come out of nowhere.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from nurseline.consent import service as consent
+from nurseline.messaging.models import Contact, OutboundMessage
+from nurseline.messaging.outbox import ANSWERS, OPEN, REMINDERS, Plan, plan
+from nurseline.messaging.timing import useful
+from nurseline.outcomes import RefusalClass
+
+LATER = timedelta(hours=1)
+
+
+def after_failure(
+    session: Session, row: OutboundMessage, meaning: RefusalClass, *, at: datetime
+) -> uuid.UUID | None:
+    """Do what follows from a failure of this kind at ``at``; the id of the next turn, if there is one.
+
+    Lock the ledger (`consent.holds`) before the message is moved: everybody locks in this order.
+    """
+    if row.channel != "text":
+        return None
+    if meaning == "no_texts":
+        session.execute(sa.update(Contact).where(Contact.id == row.contact_id).values(channel="call"))
+        if row.purpose in ANSWERS:
+            return None
+        return follow(session, row, channel="call", at=at, cause="cannot be texted: call instead", now=at)
+    if meaning == "later" and row.turn == 0:
+        return follow(session, row, channel="text", at=at + LATER, cause="once more later", now=at)
+    return None
+
+
+def follow(
+    session: Session,
+    row: OutboundMessage,
+    *,
+    channel: str,
+    at: datetime,
+    cause: str,
+    now: datetime | None = None,
+) -> uuid.UUID | None:
+    """Plan the next turn of ``row`` for ``at`` as a text or call; its id, or None where nothing may follow.
+
+    ``now``: the present instant, if it is not ``at``. Once only: a turn that exists is not planned again.
+    """
+    if row.purpose == "reply" or not useful(row.send_before, at):
+        return None
+    if row.purpose not in ANSWERS and not _still_wanted(session, row):
+        return None
+    # Of two who learn of the failure at once the second sees the turn of the first.
+    session.execute(sa.select(OutboundMessage.id).where(OutboundMessage.id == row.id).with_for_update())
+    turn = row.turn + 1
+    next_id = uuid.uuid5(row.id, f"turn {turn}")
+    same = sa.and_(
+        OutboundMessage.injection_id == row.injection_id,
+        OutboundMessage.step == row.step,
+        OutboundMessage.turn == turn,
+    )
+    if session.scalar(sa.select(sa.exists().where(sa.or_(OutboundMessage.id == next_id, same)))):
+        return None
+    again = Plan(
+        row.purpose,
+        row.content_id,
+        row.language,
+        at,
+        row.send_before,
+        row.timezone,
+        row.body if channel == row.channel else None,
+        row.content_version if channel == row.channel else "",
+        row.injection_id,
+        row.step,
+        turn,
+        channel,
+        next_id,
+    )
+    contact = session.get_one(Contact, row.contact_id)
+    return plan(session, contact, [again], at=now or at, cause=cause)[0]
+
+
+def _still_wanted(session: Session, row: OutboundMessage) -> bool:
+    """Whether the number still agrees, and no other injection of it has taken over."""
+    if not consent.holds(session, row.number_hash):
+        return False
+    replaced = sa.exists().where(
+        OutboundMessage.contact_id == row.contact_id,
+        REMINDERS,
+        OutboundMessage.status.in_(OPEN),
+        OutboundMessage.injection_id != row.injection_id,
+    )
+    return not session.scalar(sa.select(replaced))
