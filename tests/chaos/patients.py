@@ -1,0 +1,96 @@
+"""The people of a run: enrolled before it, and some of them text while it lasts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from nurseline.aftercare.service import Enrolment, enrol
+from nurseline.messaging.contacts import contact_for
+from nurseline.parts import Parts
+from tests.chaos.carrier import Carrier
+from tests.chaos.choices import Patient
+
+AT_ONCE = 50  # injections enrolled in one transaction
+PER_INJECTION = 0.012  # seconds that enrolling one takes, about
+PAUSE = 3.0  # before somebody who got no answer texts again
+DAY = timedelta(hours=24)
+
+
+def enrol_all(parts: Parts, patients: Sequence[Patient]) -> dict[str, str]:
+    """Enrol an injection of about 24 hours ago for each; injection by number."""
+    begins = datetime.now(UTC) + timedelta(seconds=5 + PER_INJECTION * len(patients))
+    made: dict[str, str] = {}
+    wording = parts.say("consent.wording", "en")
+    for start in range(0, len(patients), AT_ONCE):
+        with parts.db.begin() as session:
+            for patient in patients[start : start + AT_ONCE]:
+                now = parts.clock.now()
+                performed = begins + timedelta(seconds=patient.due) - DAY
+                entry = Enrolment(
+                    performed, patient.zone, "en", True, wording.text, str(wording.version), "chaos"
+                )
+                contact = contact_for(session, parts.keyring, patient.number, at=now)
+                enrolled = enrol(session, contact, entry, now=now, steps=parts.steps)
+                made[patient.number] = str(enrolled.injection_id)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Texted:
+    """One text of a patient. ``well``: the line took it; ``whole``: while its database was there."""
+
+    patient: Patient
+    ended: datetime
+    replies: tuple[str, ...]
+    well: bool
+    whole: bool
+
+
+@dataclass
+class Texting:
+    """Patients who text, each in a thread, again until the line has taken it."""
+
+    carrier: Carrier
+    away: Callable[[float, float], bool]  # whether the database was taken away between two instants
+    done: list[Texted] = field(default_factory=list)
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(6, "patient"))
+    _tasks: list[Future[None]] = field(default_factory=list)
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def begin(self, patient: Patient) -> None:
+        """This patient texts now."""
+        self._tasks.append(self._pool.submit(self._text, patient))
+
+    def finish(self, limit_seconds: float) -> bool:
+        """Wait until everybody's text was taken; whether it was in time."""
+        ends = time.monotonic() + limit_seconds
+        try:
+            for task in self._tasks:
+                task.result(max(0.1, ends - time.monotonic()))
+        except TimeoutError:
+            return False
+        finally:
+            self._over.set()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        return True
+
+    def of(self, kind: str) -> Iterable[Texted]:
+        return [one for one in self.done if one.patient.text == kind]
+
+    def _text(self, patient: Patient) -> None:
+        while not self._over.is_set():
+            began = time.monotonic()
+            try:
+                replies, well = self.carrier.text(patient.number, patient.words)
+            except OSError:
+                replies, well = [], False
+            whole = not self.away(began, time.monotonic())
+            self.done.append(Texted(patient, datetime.now(UTC), tuple(replies), well, whole))
+            if well and whole:
+                return
+            self._over.wait(PAUSE)
