@@ -39,3 +39,11 @@ def promised_at(reason: Reason, now: datetime, hours: Hours) -> datetime:
     if reason in _WORKING:
         return hours.after_working(now, _WORKING[reason])
     return hours.end_of_next_day(now)
+
+
+def as_reason(text: str) -> Reason:
+    """The reason that a stored text names. Raises ValueError for another text."""
+    for reason in REASONS:
+        if reason == text:
+            return reason
+    raise ValueError("not a reason for a callback")

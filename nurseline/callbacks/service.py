@@ -122,7 +122,7 @@ def request(session: Session, wish: Request, *, now: datetime) -> Raised:
     return Raised(item_id, promised, bool(made))
 
 
-def standing(session: Session, number_key: str, reason: Reason) -> CallbackItem | None:
+def standing(session: Session, number_key: str, reason: str) -> CallbackItem | None:
     """The open item of a number and reason."""
     return session.scalar(
         sa.select(CallbackItem).where(
@@ -131,6 +131,26 @@ def standing(session: Session, number_key: str, reason: Reason) -> CallbackItem 
             CallbackItem.status.in_(OPEN),
         )
     )
+
+
+def note(session: Session, number_key: str, reason: str, *, cause: str, at: datetime) -> bool:
+    """Add a line to the history of the open item of a number and reason; False if there is none."""
+    item = standing(session, number_key, reason)
+    if item is None:
+        return False
+    MOVES.note(session, [item.id], item.status, at=at, cause=cause)
+    return True
+
+
+def promised(session: Session, number_key: str, *, now: datetime) -> CallbackItem | None:
+    """Of the open items of a number the one whose promise, still ahead, comes first; no alarms."""
+    query = sa.select(CallbackItem).where(
+        CallbackItem.number_key == number_key,
+        CallbackItem.status.in_(OPEN),
+        CallbackItem.reason != "emergency",
+        CallbackItem.promised_at > now,
+    )
+    return session.scalar(query.order_by(CallbackItem.promised_at).limit(1))
 
 
 def queue(session: Session, *, limit: int = 200) -> Sequence[CallbackItem]:

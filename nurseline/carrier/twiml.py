@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twilio.twiml.messaging_response import MessagingResponse
-from twilio.twiml.voice_response import Gather, VoiceResponse
+from twilio.twiml.voice_response import Dial, Gather, VoiceResponse
 
 VOICES = {"en": ("Polly.Joanna", "en-US"), "es": ("Polly.Lupe", "es-US")}
 PAUSE_SECONDS = 2  # of silence after words; by default the carrier waits as long as for the first word
@@ -50,6 +50,21 @@ class Listen:
     speech: Speech | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A telephone of the clinic that rings for a caller.
+
+    ``whisper``: address of what whoever picks up hears alone; ``action``: where the caller goes on;
+    ``seconds``: how long it rings.
+    """
+
+    number: str
+    caller_id: str
+    whisper: str
+    action: str
+    seconds: int = 20
+
+
 def messages(replies: Sequence[Reply]) -> str:
     """A document that answers a text with ``replies``; none gives an empty response."""
     response = MessagingResponse()
@@ -79,6 +94,40 @@ def ask(prompts: Sequence[Prompt], listen: Listen) -> str:
     response.append(gather)
     # Reached only if the gather itself is refused: never leave a caller on a dead line.
     response.redirect(listen.action, method="POST")
+    return str(response)
+
+
+def ring(prompts: Sequence[Prompt], to: Ring) -> str:
+    """Say ``prompts``, then ring a telephone; the caller hears it ring until somebody takes the call."""
+    response = VoiceResponse()
+    for prompt in prompts:
+        _say(response, prompt)
+    dial = Dial(action=to.action, method="POST", timeout=to.seconds, caller_id=to.caller_id)
+    dial.number(to.number, url=to.whisper, method="POST")
+    response.append(dial)
+    return str(response)
+
+
+def whisper(prompt: Prompt, action: str, *, seconds: int = 10) -> str:
+    """Say who calls to whoever picked up; without a key the call is not connected: a mailbox presses none."""
+    response = VoiceResponse()
+    gather = Gather(input="dtmf", num_digits=1, action=action, method="POST", timeout=seconds)
+    _say(gather, prompt)
+    _say(gather, prompt)  # a person may only listen to the end of the first
+    response.append(gather)
+    response.hangup()
+    return str(response)
+
+
+def connect() -> str:
+    """End a whisper so that both sides are connected."""
+    return str(VoiceResponse())
+
+
+def hang_up() -> str:
+    """End the call without a word."""
+    response = VoiceResponse()
+    response.hangup()
     return str(response)
 
 

@@ -14,6 +14,7 @@ TELL_THE_RULES: Final = REMINDERS | {
     "optin.confirmed",
     "optout.confirmed",
     "consent.wording",
+    "by_text",
 }
 """Entries that must tell about STOP, START or HELP."""
 
@@ -33,7 +34,7 @@ _REPAIR: Final = (
     "not_understood unsure unsure_one offer_person offer_person.again no_pictures "
     "failure.stored failure.unstored wrong_number"
 )
-_SAFETY: Final = "emergency emergency.both crisis urgent alert.emergency alert.late"
+_SAFETY: Final = "emergency emergency.both crisis urgent alert.emergency alert.late alert.nobody"
 _REMINDER_REPLIES: Final = "reminder.well reminder.question reminder.worse reminder.unclear"
 _VOICE: Final = (
     "voice.emergency_first voice.greeting voice.language voice.menu voice.menu.aftercare voice.menu.about "
@@ -41,7 +42,8 @@ _VOICE: Final = (
     "voice.silence.3 voice.callback_recorded voice.ask_number voice.number_bad voice.number_confirm "
     "voice.no_number voice.urgent_first voice.goodbye voice.followup.text voice.followup.symptoms.text "
     "voice.anything_else.record voice.connecting voice.nobody_free voice.text_consent voice.text_sent "
-    "voice.record_consent voice.record_now voice.record_done voice.record_empty"
+    "voice.still_connecting voice.open_request voice.whisper voice.record_consent voice.record_now "
+    "voice.record_done voice.record_empty"
 )
 _REMINDER_CALL: Final = "voice.please_call voice.press_one"
 

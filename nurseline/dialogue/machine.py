@@ -21,8 +21,8 @@ from nurseline.dialogue.state import (
 from nurseline.language.meaning import Meaning
 
 IDLE_SECONDS: Final = 30 * 60
-REMINDER_OPEN_SECONDS: Final = 3 * 24 * 3600
-"""A reminder's question stays open until about the next one."""
+REMINDER_OPEN_SECONDS: Final = 7 * 24 * 3600
+"""A reminder's question stays open until the next one asks, and the last one's for a week."""
 
 _UNWELCOMED: Final = frozenset({"stop", "start", "help", "wrong_number", "emergency", "urgent"})
 _NUMBER_KEYS: Final = 11
@@ -49,10 +49,8 @@ def begin(
         return _finished(replace(turn, say=(Say("welcome"), *turn.say)) if new else turn, start)
     first = [Say("voice.emergency_first"), Say("voice.greeting")]
     first += [Say("voice.language", language=code) for code in languages if code != start.language]
-    if open_reason in ("schedule", "admin"):
-        first.append(Say(f"{open_reason}.already", promise_for=open_reason))
-    elif open_reason:
-        first.append(Say("nurse.already", promise_for=open_reason))
+    if open_reason:  # and no more than that: the number on the display proves nothing
+        first.append(Say("voice.open_request", promise_for=open_reason))
     return replace(_finished(turn, start), say=(*first, *turn.say))
 
 

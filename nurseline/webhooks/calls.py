@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from nurseline.callbacks import service as callbacks
+from nurseline.callbacks.promises import as_reason
 from nurseline.carrier import twiml
+from nurseline.clinic.models import StaffPhone
 from nurseline.dialogue import (
     Can,
-    Message,
     RequestCallback,
     Say,
     State,
     Turn,
     abandoned,
     begin,
+    connected,
+    hints,
+    promises_needed,
     respond,
     silence,
 )
@@ -26,7 +31,17 @@ from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import Call, Contact
 from nurseline.parts import Parts
 from nurseline.phone import parse
+from nurseline.webhooks.by_text import may_text
 from nurseline.webhooks.call_steps import MOST_STEPS, Input, answered_before, keep, meaning_of, opened
+from nurseline.webhooks.connecting import (
+    alarm_if_nobody,
+    done_trying,
+    next_phone,
+    note_talk,
+    ring_document,
+    somebody_on_shift,
+    trying,
+)
 from nurseline.webhooks.effects import Party, carry_out
 from nurseline.webhooks.forms import CallEnd, CallForm
 from nurseline.webhooks.wording import worded
@@ -70,12 +85,12 @@ def _turn(
     parts: Parts, session: Session, caller: _Caller, form: CallForm, step: int
 ) -> tuple[Turn, Meaning | None]:
     if step == 0:
-        return begin(
-            channel="voice", language=caller.state.language, new=False, languages=parts.languages
-        ), None
+        return _first(parts, session, caller), None
     if step >= MOST_STEPS:
         return enough(caller.state), None
-    can = Can(call_back=caller.contact is not None)
+    can = abilities(parts, session, caller.contact)
+    if caller.state.place == "connecting" and form.dialled:
+        return _after_ringing(parts, session, caller, form, can), None
     if not form.heard:
         return silence(caller.state, can=can, languages=parts.languages), None
     meaning = meaning_of(session, caller.call, caller.state, Input(form.heard, form.by_key), step)
@@ -88,6 +103,39 @@ def _turn(
         languages=parts.languages,
     )
     return turn, meaning
+
+
+def _first(parts: Parts, session: Session, caller: _Caller) -> Turn:
+    """The first words. Who has a request open hears by when it is answered."""
+    open_item = None
+    if caller.contact is not None:
+        open_item = callbacks.promised(session, caller.contact.number_hash, now=parts.clock.now())
+    return begin(
+        channel="voice",
+        language=caller.state.language,
+        languages=parts.languages,
+        open_reason=as_reason(open_item.reason) if open_item else None,
+    )
+
+
+def abilities(parts: Parts, session: Session, contact: Contact | None) -> Can:
+    """What the line can do for this caller now."""
+    return Can(
+        call_back=contact is not None,
+        connect=somebody_on_shift(parts, session),
+        text=contact is not None and may_text(parts, session, contact),
+    )
+
+
+def _after_ringing(parts: Parts, session: Session, caller: _Caller, form: CallForm, can: Can) -> Turn:
+    """A telephone of the clinic has rung: somebody spoke with the caller, else the next one rings."""
+    reached = form.dialled == "completed" and form.bridged
+    if reached:
+        note_talk(parts, session, caller.call, form.talked)
+    elif next_phone(parts, session, caller.state):
+        return Turn(caller.state, (Say("voice.still_connecting"),), then="connect")
+    state = done_trying(caller.state)
+    return connected(state, reached=reached, can=can, languages=parts.languages)
 
 
 def enough(state: State) -> Turn:
@@ -105,11 +153,22 @@ def _record(
     turn: Turn,
     meaning: Meaning | None,
 ) -> str:
+    turn, phone = _with_phone(parts, session, caller, turn)
     given = Input(form.heard, form.by_key)
     party = _party(parts, session, caller, given.words, turn)
     done = carry_out(parts, session, party, turn.effects)
+    for reason in promises_needed(turn):
+        standing = callbacks.standing(session, party.key, reason)
+        if reason not in done.promises and standing is not None:
+            done.promises[reason] = standing.promised_at
     turn, runs = worded(parts, turn, done, channel="voice")
-    document = _document(parts, turn, runs, step)
+    prompts = [twiml.Prompt(run.text, run.language) for run in runs]
+    action = f"{parts.settings.public_base_url}/voice/step/{step + 1}"
+    if phone is not None:
+        shown = parts.settings.twilio_from or form.called
+        document = ring_document(parts, prompts, caller.call, phone, shown=shown, action=action)
+    else:
+        document = _document(turn, prompts, action)
     keep(session, caller.call, step, given, meaning, document, runs, at=parts.clock.now())
     caller.call.state = turn.state.to_json()
     caller.call.pending = bool(abandoned(turn.state, channel="voice"))
@@ -129,14 +188,29 @@ def _party(parts: Parts, session: Session, caller: _Caller, words: str, turn: Tu
     return Party(contact, key, "call", caller.call.call_sid, words)
 
 
-def _document(parts: Parts, turn: Turn, runs: tuple[Message, ...], step: int) -> str:
-    prompts = [twiml.Prompt(run.text, run.language) for run in runs]
+def _with_phone(
+    parts: Parts, session: Session, caller: _Caller, turn: Turn
+) -> tuple[Turn, StaffPhone | None]:
+    """The telephone that rings, if the turn rings one. Nobody left by now: as if nobody had answered."""
+    if turn.then != "connect":
+        if any(isinstance(effect, RequestCallback) and effect.reason == "nurse" for effect in turn.effects):
+            alarm_if_nobody(parts, session)
+        return turn, None
+    phone = next_phone(parts, session, turn.state)
+    if phone is not None:
+        return replace(turn, state=trying(turn.state, phone)), phone
+    can = Can(call_back=caller.contact is not None)
+    missed = connected(turn.state, reached=False, can=can, languages=parts.languages)
+    return replace(missed, effects=(*turn.effects, *missed.effects)), None
+
+
+def _document(turn: Turn, prompts: list[twiml.Prompt], action: str) -> str:
     if turn.ends:
         return twiml.farewell(prompts)
-    action = f"{parts.settings.public_base_url}/voice/step/{step + 1}"
     if turn.keys > 1:
         return twiml.ask(prompts, twiml.Listen(action, None, NUMBER_SECONDS))
-    return twiml.ask(prompts, twiml.Listen(action, 1, SILENCE_SECONDS))
+    speech = None if turn.keys_only else twiml.Speech(turn.state.language, hints(turn.state))
+    return twiml.ask(prompts, twiml.Listen(action, 1, SILENCE_SECONDS, speech))
 
 
 def end_call(parts: Parts, form: CallEnd) -> None:

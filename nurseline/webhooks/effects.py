@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,7 +23,8 @@ from nurseline.dialogue import (
 )
 from nurseline.dialogue import Effect as DialogueEffect
 from nurseline.messaging import outbox
-from nurseline.messaging.models import Contact, OutboundMessage
+from nurseline.messaging.answers import Answer
+from nurseline.messaging.models import Contact
 from nurseline.parts import Parts
 from nurseline.webhooks.alerts import alert_staff
 from nurseline.webhooks.by_text import may_text, send_by_text
@@ -39,7 +39,7 @@ class Party:
 
     contact: Contact | None
     key: str
-    source: str  # text | call
+    source: str  # text | call | reminder: a reply to one
     provider_sid: str
     words: str
     keys: str = ""
@@ -106,14 +106,9 @@ def begin_messages(parts: Parts, session: Session, party: Party, method: str) ->
     consent.opt_in(session, record)
 
 
-def answer_in(effects: tuple[DialogueEffect, ...]) -> str | None:
+def answer_in(effects: tuple[DialogueEffect, ...]) -> Answer | None:
     """The answer to a reminder that a turn took: well, question or worse."""
     return next((effect.answer for effect in effects if isinstance(effect, AnswerReminder)), None)
-
-
-def note_answer(session: Session, reminder_id: uuid.UUID | None, answer: str) -> None:
-    """Write an answer into the reminder that it answers."""
-    session.execute(sa.update(OutboundMessage).where(OutboundMessage.id == reminder_id).values(answer=answer))
 
 
 def _request(

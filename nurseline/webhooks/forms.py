@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
+from typing import Literal
 
 from werkzeug.datastructures import MultiDict
 
@@ -34,12 +35,34 @@ class TextForm:
 
 @dataclass(frozen=True, slots=True)
 class CallForm:
-    """A request of a call. ``heard``: keys that were pressed, else what was said, else nothing."""
+    """A request of a call. ``heard``: keys that were pressed, else what was said, else nothing.
+
+    After another telephone rang: ``dialled`` is how that ended (Twilio, DialCallStatus), ``bridged`` whether
+    both sides were connected, ``talked`` for how many seconds. ``called``: the number the caller dialled.
+    """
 
     call_sid: str
     caller: str
     heard: str
     by_key: bool
+    called: str = ""
+    dialled: str = ""
+    bridged: bool = False
+    talked: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderCallForm:
+    """A request of a call of ours. ``reference``: our message's id, from the address; None if it is none.
+
+    ``answered_by``: what the carrier heard; ``unknown`` where it cannot tell, or does not.
+    """
+
+    call_sid: str
+    heard: str
+    by_key: bool
+    answered_by: Literal["human", "machine", "unknown"]
+    reference: uuid.UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +104,32 @@ def read_call(form: Form) -> CallForm:
         _clean(form.get("From", ""))[:_SENDER_LONGEST],
         heard[:_HEARD_LONGEST],
         bool(digits),
+        _clean(form.get("To", ""))[:_SENDER_LONGEST],
+        form.get("DialCallStatus", "")[:16],
+        form.get("DialBridged", "") == "true",
+        _number(form.get("DialCallDuration", "")),
     )
+
+
+def read_reminder_call(form: Form, reference: str) -> ReminderCallForm:
+    """Raises BadFormError without a usable CallSid. Twilio, "AnsweredBy" of answering machine detection."""
+    call, by = read_call(form), form.get("AnsweredBy", "")
+    machine = by.startswith("machine") or by == "fax"
+    return ReminderCallForm(
+        call.call_sid,
+        call.heard,
+        call.by_key,
+        "human" if by == "human" else "machine" if machine else "unknown",
+        read_reference(reference),
+    )
+
+
+def read_reference(text: str) -> uuid.UUID | None:
+    """Our message's id from the address of a callback; None if it is none."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
 
 
 def read_call_end(form: Form) -> CallEnd:

@@ -1,6 +1,11 @@
-"""The addresses that the carrier calls: /sms, /voice, /voice/step/N, /voice/status, /status."""
+"""The addresses that the carrier calls: /sms, /voice, /voice/step/N, /voice/status, /status.
+
+Of calls that the line makes: /voice/reminder, /voice/reminder/N, /voice/reminder/status.
+"""
 
 from __future__ import annotations
+
+import uuid
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, jsonify, request
@@ -12,10 +17,12 @@ from nurseline.carrier.gateway import CALLBACK_OVERRIDES
 from nurseline.messaging.reports import Report, apply_report
 from nurseline.parts import current_parts
 from nurseline.webhooks.calls import answer_call, end_call
-from nurseline.webhooks.forms import read_call, read_call_end, read_status, read_text
+from nurseline.webhooks.connecting import taken_document, whisper_document
+from nurseline.webhooks.forms import read_call, read_call_end, read_reminder_call, read_status, read_text
 from nurseline.webhooks.guard import EMPTY, webhook
 from nurseline.webhooks.last_resort import call_document, text_document
 from nurseline.webhooks.reception import receive_text
+from nurseline.webhooks.reminder_calls import answer_reminder_call, broken_document, end_reminder_call
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -45,11 +52,49 @@ def voice_step(step: int) -> str:
     return answer_call(current_parts(), read_call(request.form), step)
 
 
+@blueprint.post("/voice/whisper/<uuid:call>/<uuid:phone>")
+@webhook(None)
+def whisper(call: uuid.UUID, phone: uuid.UUID) -> str:
+    """Somebody picked up a telephone of the clinic that rings for a caller."""
+    return whisper_document(current_parts(), call, phone)
+
+
+@blueprint.post("/voice/whisper/<uuid:call>/<uuid:phone>/key")
+@webhook(None)
+def whisper_key(call: uuid.UUID, phone: uuid.UUID) -> str:
+    """Whoever picked up pressed a key."""
+    return taken_document(current_parts(), call, phone, request.form.get("Digits", ""))
+
+
 @blueprint.post("/voice/status")
 @webhook(None)
 def voice_status() -> str:
     """A call ended."""
     end_call(current_parts(), read_call_end(request.form))
+    return EMPTY
+
+
+@blueprint.post("/voice/reminder")
+@webhook(broken_document)
+def reminder_call() -> str:
+    """A call of ours was answered, by whomever."""
+    form = read_reminder_call(request.form, request.args.get("ref", ""))
+    return answer_reminder_call(current_parts(), form, 0)
+
+
+@blueprint.post("/voice/reminder/<int(max=1000):step>")
+@webhook(broken_document)
+def reminder_call_step(step: int) -> str:
+    """Somebody we called pressed keys, spoke, or was silent."""
+    form = read_reminder_call(request.form, request.args.get("ref", ""))
+    return answer_reminder_call(current_parts(), form, step)
+
+
+@blueprint.post("/voice/reminder/status")
+@webhook(None)
+def reminder_call_status() -> str:
+    """A call of ours moved on or ended."""
+    end_reminder_call(current_parts(), read_call_end(request.form), request.args.get("ref", ""))
     return EMPTY
 
 

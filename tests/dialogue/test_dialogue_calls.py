@@ -35,7 +35,7 @@ def test_a_second_language_is_announced_only_when_it_may_be_used():
 
 def test_a_repeat_caller_hears_the_promise_that_is_open():
     turn = begin(channel="voice", language="en", new=False, open_reason="schedule")
-    assert said(turn)[2] == "schedule.already"
+    assert said(turn)[2] == "voice.open_request"
     assert turn.say[2].promise_for == "schedule"
 
 

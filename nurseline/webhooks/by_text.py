@@ -1,0 +1,53 @@
+"""A caller asked for an answer by text: once, to the number they call from, as they agreed to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from nurseline.consent import service as consent
+from nurseline.dialogue import Say, State, Turn, compose
+from nurseline.messaging import outbox
+from nurseline.messaging.models import Contact, OutboundMessage
+from nurseline.parts import Parts
+from nurseline.phone import parse
+
+FIRST = "by_text"
+MOST_A_DAY = 3  # whoever fakes a caller's number must not flood it
+
+
+def may_text(parts: Parts, session: Session, contact: Contact) -> bool:
+    """Whether an answer may be texted to this number: it takes texts, has not ended them, was not flooded."""
+    if contact.channel != "text" or parse(contact.number, regions=parts.settings.regions).kind != "person":
+        return False
+    known = consent.state_of(session, contact.number_hash)
+    if known is not None and (known.status == "opted_out" or known.carrier_blocked):
+        return False
+    lately = sa.select(sa.func.count()).where(
+        OutboundMessage.contact_id == contact.id,
+        OutboundMessage.created_at > parts.clock.now() - timedelta(days=1),
+        OutboundMessage.content_id.startswith(FIRST),
+    )
+    return (session.scalar(lately) or 0) < MOST_A_DAY
+
+
+def send_by_text(
+    parts: Parts, session: Session, contact: Contact, ids: tuple[str, ...], language: str
+) -> None:
+    """Put the words of ``ids`` into the outbox, after a line that says who texts and why."""
+    now = parts.clock.now()
+    turn = Turn(State(language=language), (Say(FIRST), *(Say(one) for one in ids)))
+    facts = {**parts.settings.facts, "hours": parts.clinic.hours_text()}
+    plans = [
+        outbox.Plan(
+            "confirmation",
+            message.versions,
+            language,
+            now,
+            body=message.text,
+        )
+        for message in compose(turn, facts, channel="text", content=parts.content)
+    ]
+    outbox.plan(session, contact, plans, at=now)

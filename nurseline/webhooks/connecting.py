@@ -1,0 +1,118 @@
+"""A caller wants a person: the clinic's telephones ring one after another, until somebody takes the call.
+
+Whoever picks up hears first that it is a call of the nurse line, and presses 1: a mailbox never takes a
+patient. The request was stored before the first ring, so that hanging up while it rings loses nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from nurseline.callbacks import service as callbacks
+from nurseline.carrier import twiml
+from nurseline.clinic import service as clinic
+from nurseline.clinic.models import StaffPhone
+from nurseline.dialogue import State
+from nurseline.messaging.models import Call, Contact, OutboundMessage
+from nurseline.parts import Parts
+from nurseline.webhooks.alerts import alert_staff
+
+MOST_PHONES = 5  # so that nobody hears it ring for longer than two minutes
+RING_SECONDS = 20  # below what most mailboxes wait
+ALARM_AGAIN = timedelta(hours=1)
+_TRIED = "tried"
+
+
+def somebody_on_shift(parts: Parts, session: Session) -> bool:
+    """Whether a telephone would ring for a caller now."""
+    return bool(_ringing(parts, session))
+
+
+def next_phone(parts: Parts, session: Session, state: State) -> StaffPhone | None:
+    """The telephone that rings next in this call; None when all were tried."""
+    tried = _tried(state)
+    if len(tried) >= MOST_PHONES:
+        return None
+    return next((phone for phone in _ringing(parts, session) if str(phone.id) not in tried), None)
+
+
+def trying(state: State, phone: StaffPhone) -> State:
+    """The state of the call while ``phone`` rings."""
+    return state.remember(**{_TRIED: ",".join((*_tried(state), str(phone.id)))})
+
+
+def done_trying(state: State) -> State:
+    """The state once no telephone rings any more: the next request starts with the first again."""
+    return state.remember(**{_TRIED: None})
+
+
+def ring_document(
+    parts: Parts, prompts: list[twiml.Prompt], call: Call, phone: StaffPhone, *, shown: str, action: str
+) -> str:
+    """Ring ``phone``. ``shown``: the number it shows, the clinic's own; never the patient's."""
+    whisper = f"{parts.settings.public_base_url}/voice/whisper/{call.id}/{phone.id}"
+    return twiml.ring(prompts, twiml.Ring(phone.number, shown, whisper, action, RING_SECONDS))
+
+
+def whisper_document(parts: Parts, call_id: uuid.UUID, phone_id: uuid.UUID) -> str:
+    """What whoever picks up hears; nothing when the caller has gone."""
+    with parts.db.begin() as session:
+        call = session.get(Call, call_id)
+        if call is None or call.ended_at is not None:
+            return twiml.hang_up()
+    said = parts.say("voice.whisper", "en", channel="voice")
+    action = f"{parts.settings.public_base_url}/voice/whisper/{call_id}/{phone_id}/key"
+    return twiml.whisper(twiml.Prompt(said.text, "en"), action)
+
+
+def taken_document(parts: Parts, call_id: uuid.UUID, phone_id: uuid.UUID, key: str) -> str:
+    """Connect whoever pressed 1 with the caller, and write down who took the call."""
+    if key != "1":
+        return twiml.hang_up()
+    with parts.db.begin() as session:
+        call, phone = session.get(Call, call_id), session.get(StaffPhone, phone_id)
+        if call is None or call.ended_at is not None:
+            return twiml.hang_up()
+        _note(parts, session, call, f"taken by {phone.name if phone else 'a telephone'}")
+    return twiml.connect()
+
+
+def note_talk(parts: Parts, session: Session, call: Call, seconds: int | None) -> None:
+    """Write down that the caller has spoken with somebody; what came of it is for staff to record."""
+    length = f" for {seconds // 60} min {seconds % 60} s" if seconds is not None else ""
+    _note(parts, session, call, f"spoke with staff{length}")
+
+
+def alarm_if_nobody(parts: Parts, session: Session) -> None:
+    """Tell staff that a caller wants a person in opening hours, and no telephone is on shift.
+
+    At most once an hour. A clinic that has entered no telephones takes call backs only: no alarm.
+    """
+    now = parts.clock.now()
+    if not parts.hours.is_open(now) or not any(phone.rings for phone in clinic.phones(session)):
+        return
+    told = sa.select(OutboundMessage.id).where(
+        OutboundMessage.content_id == "alert.nobody", OutboundMessage.created_at > now - ALARM_AGAIN
+    )
+    if session.scalar(told.limit(1)) is None:
+        alert_staff(parts, session, "alert.nobody")
+
+
+def _ringing(parts: Parts, session: Session) -> list[StaffPhone]:
+    return clinic.ringing(session, parts.hours, parts.clock.now())
+
+
+def _tried(state: State) -> tuple[str, ...]:
+    return tuple(filter(None, (state.recall(_TRIED) or "").split(",")))
+
+
+def _note(parts: Parts, session: Session, call: Call, cause: str) -> None:
+    """A line in the history of what this caller asked for."""
+    contact = session.get(Contact, call.contact_id) if call.contact_id else None
+    key = contact.number_hash if contact else f"call:{call.call_sid}"
+    reason = State.from_json(call.state).recall("reason") or "nurse"
+    callbacks.note(session, key, reason, cause=cause, at=parts.clock.now())
