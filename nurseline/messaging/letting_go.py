@@ -21,6 +21,7 @@ from nurseline.clock import Clock
 from nurseline.consent import service as consent
 from nurseline.consent.allowed import AllowedHours
 from nurseline.db import Database, away
+from nurseline.messaging.answers import ANSWER_WITHIN
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, others_to
 from nurseline.messaging.timing import Decision, Go, Past, Skip, Wait, decide, useful
@@ -147,7 +148,14 @@ class Decider:
             row.send_before,
             row.error_code,
         )
-        values = {"body": text, "content_version": version, "attempts": going.attempt, "channel": channel}
+        asks = row.purpose == "reminder"
+        values = {
+            "body": text,
+            "content_version": version,
+            "attempts": going.attempt,
+            "channel": channel,
+            "answer_until": self.clock.now() + ANSWER_WITHIN if asks else None,
+        }
         return going, Each(row.id, "request", values, {"claim_token": row.claim_token})
 
     def _put_off(self, claim: Claim, error: Exception) -> None:

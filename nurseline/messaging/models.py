@@ -112,7 +112,7 @@ class OutboundMessage(Base):
     position: Mapped[int] = mapped_column(sa.SmallInteger, default=0)  # order among the replies to one text
     answer: Mapped[str | None] = mapped_column(
         sa.String(12)
-    )  # of a reminder: well | question | worse | silence
+    )  # of a reminder: well | question | worse | words (anything else) | silence
     answer_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # no answer by then is silence
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

@@ -80,7 +80,7 @@ def carry_out(parts: Parts, session: Session, party: Party, effects: tuple[Dialo
 
 def _method(party: Party) -> str:
     """How somebody ended messages, for the ledger."""
-    if party.source == "text":
+    if not party.provider_sid.startswith("CA"):
         return "text"
     return "speech" if party.words else "key"
 

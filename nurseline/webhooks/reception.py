@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from nurseline.consent import service as consent
 from nurseline.dialogue import (
+    Effect,
     Message,
     RequestCallback,
     Say,
@@ -25,6 +26,7 @@ from nurseline.dialogue import (
 )
 from nurseline.ids import new_id
 from nurseline.language import Meaning, understand
+from nurseline.messaging import answers
 from nurseline.messaging.contacts import contact_for, locked_conversation
 from nurseline.messaging.models import Contact, Conversation, InboundMessage, OutboundMessage
 from nurseline.messaging.outbox import MOVES, PRIORITY
@@ -37,7 +39,6 @@ from nurseline.webhooks.effects import (
     begin_messages,
     carry_out,
     end_messages,
-    note_answer,
 )
 from nurseline.webhooks.forms import TextForm
 from nurseline.webhooks.wording import worded
@@ -50,7 +51,6 @@ CARRIER_HELP = frozenset({"help", "info"})
 ALARMS = frozenset({"emergency", "urgent"})
 WHOLE_REPLIES = frozenset({"menu", "thanks", "help", "stop", "start", "language", "wrong_number"})
 SPLIT = timedelta(minutes=2)  # two texts so near to each other are read together for alarms
-REMINDER_ANSWERED_WITHIN = timedelta(days=3)
 REPORT_WITHIN = timedelta(minutes=10)  # a reply without any status report by then is of unknown outcome
 
 
@@ -71,10 +71,13 @@ class _Reading:
     contact: Contact
     conversation: Conversation
     state: State
-    idle: float | None
     meaning: Meaning
     keyword: str  # stop | start | help, where the carrier has answered already; else empty
     words: str  # what staff should read: this text, after the one before where both together are an alarm
+    new: bool  # the first text of this number
+    idle: float | None  # seconds since the patient wrote, or since the reminder that this answers
+    answers_reminder: bool  # the first text after a reminder
+    left: tuple[Effect, ...]  # a request that the patient was in the middle of when the reminder came
 
 
 def receive_text(parts: Parts, form: TextForm) -> list[Reply]:
@@ -139,15 +142,32 @@ def _read(session: Session, form: TextForm, number: PhoneNumber, contact: Contac
     conversation = locked_conversation(session, contact)
     last = conversation.last_inbound_at
     state = State.from_json(conversation.state) if conversation.state else State(language=contact.language)
-    if _reminder_since(session, contact, last, now) is not None:
-        state = reminded(state)
+    left: tuple[Effect, ...] = ()
+    reminder = answers.in_view(session, contact, last_text=last, now=now)
+    if reminder is not None:
+        left = abandoned(state, channel="text")
+        state = reminded(state).remember(reminder=str(reminder.id))
     meaning, words = _understood(session, form, contact, state, now)
-    idle = (now - last).total_seconds() if last else None
+    spoken_last = reminder.sending_at if reminder else last
+    idle = (now - spoken_last).total_seconds() if spoken_last else None
     conversation.last_inbound_at = now
     ledger = consent.state_of(session, contact.number_hash)
     blocked = ledger is not None and ledger.carrier_blocked
     keyword = _carrier_keyword(form, blocked=blocked)
-    return _Reading(form, number, contact, conversation, state, idle, meaning, keyword, words)
+    return _Reading(
+        form,
+        number,
+        contact,
+        conversation,
+        state,
+        meaning,
+        keyword,
+        words,
+        new=last is None,
+        idle=idle,
+        answers_reminder=reminder is not None,
+        left=left,
+    )
 
 
 def _carrier_keyword(form: TextForm, *, blocked: bool) -> str:
@@ -160,24 +180,6 @@ def _carrier_keyword(form: TextForm, *, blocked: bool) -> str:
     if bare in CARRIER_HELP:
         return "help"
     return "start" if blocked and bare in CARRIER_START else ""
-
-
-def _reminder_since(
-    session: Session, contact: Contact, last: datetime | None, now: datetime
-) -> OutboundMessage | None:
-    """The reminder that this text may answer: the newest that went out after the patient's last text."""
-    since = max(last or contact.first_seen_at, now - REMINDER_ANSWERED_WITHIN)
-    return session.scalar(
-        sa.select(OutboundMessage)
-        .where(
-            OutboundMessage.contact_id == contact.id,
-            OutboundMessage.purpose == "reminder",
-            OutboundMessage.status.in_(("sending", "sent", "delivered", "unknown")),
-            OutboundMessage.sending_at > since,
-        )
-        .order_by(OutboundMessage.sending_at.desc())
-        .limit(1)
-    )
 
 
 def _understood(
@@ -224,20 +226,22 @@ def _note_meaning(session: Session, inbound_id: uuid.UUID, meaning: Meaning) -> 
 
 
 def _answer(parts: Parts, session: Session, reading: _Reading, inbound_id: uuid.UUID) -> list[Reply]:
-    party = Party(
-        reading.contact, reading.contact.number_hash, "text", reading.form.message_sid, reading.words
-    )
+    source = "reminder" if reading.answers_reminder or reading.state.place == "reminder" else "text"
+    sid = reading.form.message_sid
+    party = Party(reading.contact, reading.contact.number_hash, source, sid, reading.words)
     alarm = reading.meaning.tier in ALARMS
     if reading.keyword:
         _follow_keyword(parts, session, party, reading.keyword)
         if not alarm:
+            _note_reminder_answer(parts, session, reading, None)
             return []  # the carrier has answered; one answer is enough
     turn = _turn(parts, reading)
     if reading.number.kind == "foreign" and not turn.effects:
         # Not answered, since auto-replies abroad are what toll fraud lives on; but a person may look.
         turn = replace(turn, effects=(RequestCallback("admin"),))
+    carry_out(parts, session, replace(party, source="text", words=""), reading.left)
     done = carry_out(parts, session, party, turn.effects)
-    _note_reminder_answer(session, reading, turn)
+    _note_reminder_answer(parts, session, reading, answer_in(turn.effects))
     turn, messages = worded(parts, turn, done, channel="text")
     reading.conversation.state = turn.state.to_json()
     reading.conversation.pending = bool(abandoned(turn.state, channel="text"))
@@ -253,7 +257,7 @@ def _follow_keyword(parts: Parts, session: Session, party: Party, keyword: str) 
 
 
 def _turn(parts: Parts, reading: _Reading) -> Turn:
-    new = reading.idle is None
+    new = reading.new
     if reading.form.media and not reading.form.body.strip():
         state = replace(reading.state, last=())
         return Turn(state, (Say("welcome"), Say("no_pictures")) if new else (Say("no_pictures"),))
@@ -269,18 +273,15 @@ def _turn(parts: Parts, reading: _Reading) -> Turn:
     return replace(turn, say=(*turn.say, Say("no_pictures"))) if reading.form.media else turn
 
 
-def _note_reminder_answer(session: Session, reading: _Reading, turn: Turn) -> None:
-    answer = answer_in(turn.effects)
-    if answer is None:
-        return
-    reminder = session.scalar(
-        sa.select(OutboundMessage.id)
-        .where(OutboundMessage.contact_id == reading.contact.id, OutboundMessage.purpose == "reminder")
-        .where(OutboundMessage.sending_at.is_not(None))
-        .order_by(OutboundMessage.sending_at.desc())
-        .limit(1)
-    )
-    note_answer(session, reminder, answer)
+def _note_reminder_answer(
+    parts: Parts, session: Session, reading: _Reading, answer: answers.Answer | None
+) -> None:
+    """Write down what was answered to the reminder that the patient has before them, if any."""
+    known = reading.state.recall("reminder")
+    if answer is None and reading.answers_reminder:
+        answer = "worse" if reading.meaning.tier in ALARMS else "words"
+    if known and answer:
+        answers.note_answer(session, uuid.UUID(known), answer, at=parts.clock.now())
 
 
 def _why_quiet(parts: Parts, session: Session, reading: _Reading, done: Done, *, alarm: bool) -> str:
