@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -27,6 +28,7 @@ from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.zones import UnknownZoneError, zone
 
+Channel = Literal["text", "call"]
 REPLACED = "replaced by a later injection"
 
 
@@ -44,6 +46,7 @@ class Enrolment:
 
     ``performed_at``: aware instant. ``timezone``: IANA name, where the patient is. ``agreed``: the patient
     agreed to messages after hearing ``wording``, which is version ``wording_version`` of the consent text.
+    ``channel``: text or call, as the patient wants it; None: as before, else by text.
     """
 
     performed_at: datetime
@@ -53,6 +56,7 @@ class Enrolment:
     wording: str
     wording_version: str
     staff: str
+    channel: Channel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def enrol(
     session.execute(
         sa.update(Contact)
         .where(Contact.id == contact.id)
-        .values(timezone=entry.timezone, language=entry.language)
+        .values(timezone=entry.timezone, language=entry.language, channel=entry.channel or Contact.channel)
     )
     _plan(session, contact, injection_id, due, entry, now)
     replaced = _replace_earlier(session, contact, now, entry.staff)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import click
 
-from nurseline.aftercare.service import EnrolError, Enrolled, Enrolment
+from nurseline.aftercare.service import Channel, EnrolError, Enrolled, Enrolment
 from nurseline.aftercare.service import enrol as enrol_injection
 from nurseline.messaging.contacts import contact_for
 from nurseline.parts import Parts
@@ -22,6 +22,11 @@ from nurseline.zones import LocalTimeError, UnknownZoneError, instant, zone
 @click.option("--zone", "zone_name", help="IANA time zone of the patient. [default: the clinic's]")
 @click.option("--language", default="en", show_default=True)
 @click.option(
+    "--channel",
+    type=click.Choice(["text", "call"]),
+    help="How the messages reach the patient. [default: as before, else text]",
+)
+@click.option(
     "--agreed", is_flag=True, help="The patient agreed to messages after hearing the consent wording."
 )
 @click.option("--by", default="command line", show_default=True, help="Who enrols, for the record.")
@@ -33,6 +38,7 @@ def enrol(
     performed: str,
     zone_name: str | None,
     language: str,
+    channel: Channel | None,
     agreed: bool,
     by: str,
     as_json: bool,
@@ -41,14 +47,21 @@ def enrol(
     parts = build()
     patient = parse(number, regions=parts.settings.regions)
     if patient.kind != "person":
-        raise click.ClickException(f"NUMBER: a patient's mobile number is needed, this is {patient.kind}")
+        raise click.ClickException(f"NUMBER: a patient's own number is needed, this is {patient.kind}")
     if language not in parts.languages:
         raise click.ClickException(f"--language: choose from {', '.join(parts.languages)}")
     name = zone_name or parts.settings.clinic_timezone
     wording = parts.say("consent.wording", language)
     now = parts.clock.now()
     entry = Enrolment(
-        _instant(performed, name), name, language, agreed, wording.text, str(wording.version), by[:64]
+        _instant(performed, name),
+        name,
+        language,
+        agreed,
+        wording.text,
+        str(wording.version),
+        by[:64],
+        channel,
     )
     try:
         with parts.db.begin() as session:

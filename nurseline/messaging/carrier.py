@@ -29,3 +29,15 @@ class Gateway(Protocol):
 
         Raises OSError if it cannot be asked.
         """
+
+    def find_calls(self, *, to: str, since: datetime) -> Listing:
+        """Our calls to this number that the carrier made soon after ``since``.
+
+        Raises OSError if it cannot be asked.
+        """
+
+    def look_at_call(self, sid: str) -> Standing | None:
+        """Where the call ``sid`` stands now; None if the carrier does not know it.
+
+        Raises OSError if it cannot be asked.
+        """

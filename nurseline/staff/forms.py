@@ -40,6 +40,9 @@ US_NAMES = {
 }
 
 
+CHANNELS = {"": "As before, or by text", "text": "By text", "call": "By call, a computer voice"}
+
+
 class Textual:
     """Refuses characters that are not text, and text that is too long."""
 
@@ -105,7 +108,7 @@ class EnrolForm(FlaskForm):  # type: ignore[misc]
     """An injection that was performed, and the patient's agreement to messages."""
 
     number = StringField(
-        "Patient's mobile number",
+        "Patient's phone number",
         render_kw={"inputmode": "tel", "autocomplete": "off", "maxlength": NUMBER_TYPED_LONGEST},
     )
     performed_on = WallDate("Date of the injection")
@@ -116,6 +119,12 @@ class EnrolForm(FlaskForm):  # type: ignore[misc]
         description="The date and time above are read in this zone, and messages go at its hours.",
     )
     language = SelectField("Language of the messages", validate_choice=False)
+    channel = SelectField(
+        "How the messages come",
+        choices=CHANNELS,
+        validate_choice=False,
+        description="A number that cannot get texts is called in any case.",
+    )
     agreed = BooleanField("The patient heard this and agrees to the messages")
     wording_seen = StringField()  # hidden: language and version of the consent words on the page
 
@@ -151,6 +160,11 @@ class EnrolForm(FlaskForm):  # type: ignore[misc]
         """A language that the clinic offers."""
         if field.data not in self.language.choices:
             raise ValidationError("Choose a language from the list.")
+
+    def validate_channel(self, field: Field) -> None:
+        """One from the list."""
+        if (field.data or "") not in CHANNELS:
+            raise ValidationError("Choose from the list how the messages come.")
 
     def validate_agreed(self, field: Field) -> None:
         """Agreement to the words that are in force, not to older ones."""

@@ -92,7 +92,7 @@ def enrol(desk: Page, url: str, line: Line) -> None:
     zone = ZoneInfo("America/New_York")
     performed = (line.parts.clock.now() - timedelta(hours=24, minutes=2)).astimezone(zone)
     desk.goto(f"{url}/staff/injections/new")
-    desk.get_by_label("Patient's mobile number").fill("202-555-0123")
+    desk.get_by_label("Patient's phone number").fill("202-555-0123")
     desk.get_by_label("Date of the injection").fill(performed.strftime("%Y-%m-%d"))
     desk.get_by_label("Time of the injection").fill(performed.strftime("%H:%M"))
     desk.get_by_label("Time zone of the patient").select_option("America/New_York")

@@ -104,11 +104,14 @@ class FakeGateway:
 
     ``script``: outcomes in order; an exception is raised, a callable is asked while the request is under way.
     ``held``: what `find` gives, by body: sids, or where each stands; ``complete``: whether the list is whole.
-    ``stands``: what `look` gives, by sid. ``down``: both raise OSError.
+    ``stands``: what `look` gives, by sid. ``down``: both raise OSError. ``calls``: what it was asked to call;
+    ``calls_held``: what `find_calls` gives.
     """
 
     script: list[Script] = field(default_factory=list)
     sends: list[Sent] = field(default_factory=list)
+    calls: list[Sent] = field(default_factory=list)
+    calls_held: list[Standing] = field(default_factory=list)
     held: dict[str, list[str | Standing]] = field(default_factory=dict)
     complete: bool = True
     looked_up: list[tuple[str, str, datetime]] = field(default_factory=list)
@@ -118,10 +121,15 @@ class FakeGateway:
     _lock: Lock = field(default_factory=Lock)
 
     def send(self, *, to: str, body: str, reference: uuid.UUID) -> SendOutcome:
-        sent = Sent(to, body, reference)
+        return self._asked(Sent(to, body, reference), self.sends, "SM")
+
+    def call(self, *, to: str, reference: uuid.UUID) -> SendOutcome:
+        return self._asked(Sent(to, "", reference), self.calls, "CA")
+
+    def _asked(self, sent: Sent, kept: list[Sent], prefix: str) -> SendOutcome:
         with self._lock:
-            self.sends.append(sent)
-            answer = self.script.pop(0) if self.script else Accepted(sid())
+            kept.append(sent)
+            answer = self.script.pop(0) if self.script else Accepted(sid(prefix))
         if isinstance(answer, BaseException):
             raise answer
         return answer(sent) if callable(answer) else answer
@@ -141,6 +149,15 @@ class FakeGateway:
             raise OSError
         self.looked_at.append(sid)
         return self.stands.get(sid)
+
+    def find_calls(self, *, to: str, since: datetime) -> Listing:
+        if self.down:
+            raise OSError
+        self.looked_up.append((to, "", since))
+        return Listing(self.calls_held, complete=self.complete)
+
+    def look_at_call(self, sid: str) -> Standing | None:
+        return self.look(sid)
 
 
 @pytest.fixture

@@ -94,6 +94,7 @@ def _enrol(parts: Parts, form: EnrolForm) -> Enrolled:
         wording=wording.text,
         wording_version=str(wording.version),
         staff=person.id,
+        channel=form.channel.data or None,
     )
     with parts.db.begin() as session:
         contact = contact_for(session, parts.keyring, form.parsed.e164, at=now)
