@@ -87,18 +87,9 @@ def enrol(
     ``steps``: the clinic's aftercare messages. What remains planned for earlier injections is replaced.
     Raises EnrolError (nothing is stored if the caller rolls back, as `Database.begin` does).
     """
-    due = _checked(entry, now, steps)
-    record = consent.Record(
-        contact.number_hash,
-        now,
-        "staff",
-        entry.wording,
-        actor=entry.staff,
-        wording_version=entry.wording_version,
-        language=entry.language,
-    )
+    due = checked(entry, now, steps)
     try:  # before the plan: a STOP at the same moment then finds the plan, or forbids it
-        consent.opt_in(session, record)
+        consent.opt_in(session, consent_record(contact, entry, now))
     except consent.OptedOutError as error:
         raise EnrolError("number", str(error)) from error
     injection_id = _insert(session, contact, entry, now)
@@ -107,23 +98,30 @@ def enrol(
         .where(Contact.id == contact.id)
         .values(timezone=entry.timezone, language=entry.language, channel=entry.channel or Contact.channel)
     )
-    _plan(session, contact, injection_id, due, entry, now)
+    plans = plans_for(injection_id, due, entry)
+    outbox.plan(session, contact, plans, at=now, actor=entry.staff)
     replaced = _replace_earlier(session, contact, now, entry.staff)
     mine = replaced.pop(injection_id, 0)
-    kept = {d.step.name for d in due}
-    left_out = tuple(step.name for step in steps if step.name not in kept)
+    left_out = left_out_of(due, steps)
     return Enrolled(injection_id, due, left_out, sum(replaced.values()), replaced_by_later=mine > 0)
 
 
-def _plan(
-    session: Session,
-    contact: Contact,
-    injection_id: uuid.UUID,
-    due: Sequence[Due],
-    entry: Enrolment,
-    now: datetime,
-) -> None:
-    plans = [
+def consent_record(contact: Contact, entry: Enrolment, now: datetime) -> consent.Record:
+    """What the ledger keeps of the agreement that goes with an injection."""
+    return consent.Record(
+        contact.number_hash,
+        now,
+        "staff",
+        entry.wording,
+        actor=entry.staff,
+        wording_version=entry.wording_version,
+        language=entry.language,
+    )
+
+
+def plans_for(injection_id: uuid.UUID, due: Sequence[Due], entry: Enrolment) -> list[outbox.Plan]:
+    """The reminders of an injection, for the outbox."""
+    return [
         outbox.Plan(
             "reminder",
             d.step.content_id,
@@ -136,7 +134,12 @@ def _plan(
         )
         for d in due
     ]
-    outbox.plan(session, contact, plans, at=now, actor=entry.staff)
+
+
+def left_out_of(due: Sequence[Due], steps: Sequence[Step]) -> tuple[str, ...]:
+    """The names of those of ``steps`` that came too late to be useful."""
+    kept = {d.step.name for d in due}
+    return tuple(step.name for step in steps if step.name not in kept)
 
 
 def _replace_earlier(session: Session, contact: Contact, now: datetime, actor: str) -> dict[uuid.UUID, int]:
@@ -159,7 +162,8 @@ def _replace_earlier(session: Session, contact: Contact, now: datetime, actor: s
     return Counter(earlier[message] for message in cancelled)
 
 
-def _checked(entry: Enrolment, now: datetime, steps: Sequence[Step]) -> tuple[Due, ...]:
+def checked(entry: Enrolment, now: datetime, steps: Sequence[Step]) -> tuple[Due, ...]:
+    """The messages to plan for an injection. Raises EnrolError if what was entered cannot be enrolled."""
     if not entry.agreed:
         raise EnrolError("agreed", "messages need the patient's agreement")
     try:

@@ -5,9 +5,10 @@ Rules: 47 CFR 64.1200(a)(10) (any reasonable wording ends consent) and the carri
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -106,6 +107,25 @@ def opt_in(session: Session, record: Record) -> None:
     _append(session, record, "opt_in")
 
 
+def opt_in_new(session: Session, records: Sequence[Record]) -> set[str]:
+    """Record agreement of numbers that were never asked; which. The others are left as they are.
+
+    In the order of the ledger, as everybody locks several of its rows.
+    """
+    states = [
+        {"number_hash": one.number_hash, "status": "opted_in", "carrier_blocked": False, "since": one.at}
+        for one in sorted(records, key=lambda record: record.number_hash)
+    ]
+    if not states:
+        return set()
+    new = insert(ConsentState).on_conflict_do_nothing().returning(ConsentState.number_hash)
+    made = set(session.scalars(new, states))
+    events = [_event(one, "opt_in") for one in records if one.number_hash in made]
+    if events:
+        session.execute(sa.insert(ConsentEvent), events)
+    return made
+
+
 def opt_out(session: Session, record: Record, *, carrier_blocked: bool) -> bool:
     """Record that a number ended messages; True if it had not before.
 
@@ -132,16 +152,18 @@ def opt_out(session: Session, record: Record, *, carrier_blocked: bool) -> bool:
 
 
 def _append(session: Session, record: Record, kind: str) -> None:
-    session.add(
-        ConsentEvent(
-            number_hash=record.number_hash,
-            at=record.at,
-            kind=kind,
-            method=record.method,
-            words=record.words,
-            wording_version=record.wording_version,
-            language=record.language,
-            actor=record.actor,
-            provider_sid=record.provider_sid,
-        )
-    )
+    session.add(ConsentEvent(**_event(record, kind)))
+
+
+def _event(record: Record, kind: str) -> dict[str, Any]:
+    return {
+        "number_hash": record.number_hash,
+        "at": record.at,
+        "kind": kind,
+        "method": record.method,
+        "words": record.words,
+        "wording_version": record.wording_version,
+        "language": record.language,
+        "actor": record.actor,
+        "provider_sid": record.provider_sid,
+    }
