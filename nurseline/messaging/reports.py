@@ -17,7 +17,9 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from nurseline.consent import service as consent
 from nurseline.messaging.checks import next_check
+from nurseline.messaging.followups import after_failure
 from nurseline.messaging.models import DeliveryReport, OutboundMessage
 from nurseline.messaging.outbox import MOVES, NO_CLAIM, OPEN, learn_opt_out
 from nurseline.outcomes import RefusalClass
@@ -36,7 +38,8 @@ STATUS = {
     "failed": "failed",
     "canceled": "failed",
 }
-FINAL = frozenset({"delivered", "undelivered", "failed"})
+FAILED = frozenset({"undelivered", "failed"})
+FINAL = FAILED | {"delivered"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ def advance(session: Session, message: OutboundMessage, report: Report, *, cause
         return False
     if report.meaning == "opted_out":
         learn_opt_out(session, message.number_hash, report.at)
+    elif to in FAILED:  # what follows reads the ledger, and everybody locks that first
+        consent.holds(session, message.number_hash)
     sending_at = message.sending_at
     if message.status in OPEN:
         sending_at = report.at
@@ -93,6 +98,8 @@ def advance(session: Session, message: OutboundMessage, report: Report, *, cause
     if report.error_code is not None:
         values |= {"error_code": report.error_code, "reason": f"carrier error {report.error_code}"}
     moved = MOVES.move(session, [message.id], to, at=report.at, cause=cause, actor="carrier", values=values)
+    if moved and to in FAILED and report.meaning is not None:
+        after_failure(session, message, report.meaning, at=report.at)
     return bool(moved)
 
 

@@ -20,6 +20,7 @@ from nurseline.messaging.followups import LATER, after_failure
 from nurseline.messaging.letting_go import Going
 from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.outbox import MOVES, NO_CLAIM, cancel_planned, learn_opt_out
+from nurseline.messaging.reports import apply_kept
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, RefusalClass, Refused, SendOutcome
 from nurseline.transitions import Each
 
@@ -72,7 +73,7 @@ class _Fates:
 
     def add(self, going: Going, verdict: _Verdict) -> None:
         """Put one message where its verdict wants it. Only the attempt that was made is settled by it."""
-        row, mine = going.claim.id, {"attempts": going.attempt}
+        row, mine = going.row.id, {"attempts": going.attempt}
         match verdict:
             case Accepted(sid):
                 self.sent.append(Each(row, "accepted", {"provider_sid": sid}, mine))
@@ -83,10 +84,10 @@ class _Fates:
                 self.unknown.append(Each(row, why, {"reason": why}, mine))
             case _Again(why, at, refused):
                 values = {"send_after": at, "error_code": refused}
-                held = {**mine, "claim_token": going.claim.token}
+                held = {**mine, "claim_token": going.row.claim_token}
                 self.again.append(Each(row, why, values, held))
             case _GivenUp(why):
-                values = {"error_code": going.refused, "reason": f"given up: {why}"}
+                values = {"error_code": going.row.error_code, "reason": f"given up: {why}"}
                 self.failed.append(Each(row, "given up", values, mine))
 
 
@@ -122,7 +123,7 @@ class Recorder:
             pause = min(2 * pause, AGAIN_SECONDS[1])
         for result in results:
             outcome = type(result.outcome).__name__
-            log.info("message.sent", message=str(result.going.claim.id), outcome=outcome)
+            log.info("message.sent", message=str(result.going.row.id), outcome=outcome)
 
     def _one_by_one(self, results: Sequence[Result], until: float) -> None:
         wrong: DBAPIError | None = None
@@ -137,11 +138,11 @@ class Recorder:
     def _write(self, session: Session, results: Sequence[Result]) -> None:
         now = self.clock.now()
         verdicts = [(one.going, _verdict(one.going, one.outcome, now)) for one in results]
-        back = {going.number_hash for going, verdict in verdicts if isinstance(verdict, _Again)}
-        ended = {going.number_hash for going, verdict in verdicts if _means(verdict, "opted_out")}
-        no_texts = {going.claim.id: going for going, verdict in verdicts if _means(verdict, "no_texts")}
+        back = {going.row.number_hash for going, verdict in verdicts if isinstance(verdict, _Again)}
+        ended = {going.row.number_hash for going, verdict in verdicts if _means(verdict, "opted_out")}
+        no_texts = {going.row.id: going for going, verdict in verdicts if _means(verdict, "no_texts")}
         # Before any message: everybody locks the ledger first.
-        by_call = {going.number_hash for going in no_texts.values()}
+        by_call = {going.row.number_hash for going in no_texts.values()}
         agreed = consent.hold_all(session, back | ended | by_call)
         for number_hash in sorted(ended):
             learn_opt_out(session, number_hash, now)
@@ -152,6 +153,7 @@ class Recorder:
         sent = {"reason": "", "error_code": None, "check_after": first_check("sent", now), **NO_CLAIM}
         unknown = {"check_after": first_check("unknown", now), **NO_CLAIM}
         move(session, fates.sent, "sent", at=now, values=sent)
+        apply_kept(session, [one.values["provider_sid"] for one in fates.sent], at=now)
         failed = move(session, fates.failed, "failed", at=now, values=NO_CLAIM)
         move(session, fates.unknown, "unknown", at=now, values=unknown)
         move(session, fates.again, "scheduled", at=now, values={"sending_at": None, **NO_CLAIM})
@@ -169,7 +171,7 @@ def _verdict(going: Going, outcome: SendOutcome, now: datetime) -> _Verdict:
             return _once_more(going, why, wait, now)
         case Refused(code, "now"):
             return _once_more(going, f"error {code}", 0.0, now)
-        case Refused(code, "later") if going.refused is None and _useful(going, now + LATER):
+        case Refused(code, "later") if going.row.error_code is None and _useful(going, now + LATER):
             return _Again(f"error {code}, once more later", now + LATER, code)
         case Refused(code, "ambiguous"):
             return Ambiguous(f"error {code}")
@@ -180,12 +182,12 @@ def _verdict(going: Going, outcome: SendOutcome, now: datetime) -> _Verdict:
 def _once_more(going: Going, why: str, wait: float, now: datetime) -> _Again | _GivenUp:
     pause = min(BACKOFF * 2 ** min(going.attempt - 1, 10), BACKOFF_LONGEST) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
     at = now + max(pause, timedelta(seconds=wait))
-    hopeless = going.attempt >= ATTEMPTS if going.send_before is None else not _useful(going, at)
-    return _GivenUp(why) if hopeless else _Again(why, at, going.refused)
+    hopeless = going.attempt >= ATTEMPTS if going.row.send_before is None else not _useful(going, at)
+    return _GivenUp(why) if hopeless else _Again(why, at, going.row.error_code)
 
 
 def _useful(going: Going, at: datetime) -> bool:
-    return going.send_before is None or at < going.send_before
+    return going.row.send_before is None or at < going.row.send_before
 
 
 def _means(verdict: _Verdict, meaning: RefusalClass) -> bool:

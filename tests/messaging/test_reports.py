@@ -14,11 +14,12 @@ from nurseline.messaging.models import Contact, DeliveryReport
 from nurseline.messaging.polling import poll_sent
 from nurseline.messaging.reports import apply_kept
 from nurseline.messaging.sending import Sender
-from nurseline.outcomes import Ambiguous, NotSent, Standing
+from nurseline.outcomes import Accepted, Ambiguous, NotSent, Standing
 from nurseline.parts import Parts
 from tests.messaging.support import causes, claimed, force, report
 from tests.support.line import (
     FakeGateway,
+    Sent,
     at_once,
     fetch,
     history,
@@ -292,3 +293,68 @@ def _stop(parts: Parts, contact: Contact) -> None:
     with parts.db.begin() as session:
         ended = consent.Record(contact.number_hash, parts.clock.now(), "carrier", "STOP")
         consent.opt_out(session, ended, carrier_blocked=True)
+
+
+def test_a_failure_that_may_pass_is_followed_by_one_more_text_and_no_third(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(minutes(24 * 60))
+    sender.send_due()
+    first = messages_of(parts, contact)[0]
+    for _ in range(2):
+        report(parts, first.provider_sid or "", "undelivered", reference=first.id, error_code=30003)
+    (second,) = [m for m in messages_of(parts, contact) if m.turn == 1]
+    assert (second.step, second.status, second.channel) == ("day1", "scheduled", "text")
+    assert clock.now() < second.send_after < first.send_before  # type: ignore[operator]
+    clock.advance(minutes(25 * 60))  # one message a day
+    force(parts, second.id, send_before=clock.now() + minutes(60))
+    sender.send_due()
+    again = fetch(parts, second.id)
+    assert again.status == "sent"
+    report(parts, again.provider_sid or "", "undelivered", reference=again.id, error_code=30003)
+    assert sorted(m.turn for m in messages_of(parts, contact) if m.step == "day1") == [0, 1]
+
+
+@pytest.mark.parametrize("code", [21614, 30006])
+def test_a_number_that_cannot_be_texted_is_called_from_now_on(
+    parts: Parts, sender: Sender, clock: SetClock, contact: Contact, code: int
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(minutes(24 * 60))
+    sender.send_due()
+    first = messages_of(parts, contact)[0]
+    report(parts, first.provider_sid or "", "undelivered", reference=first.id, error_code=code)
+    (call,) = [m for m in messages_of(parts, contact) if m.turn == 1]
+    assert (call.step, call.status, call.channel) == ("day1", "scheduled", "call")
+    with parts.db.begin() as session:
+        assert session.get_one(Contact, contact.id).channel == "call"
+
+
+def test_what_is_asked_or_found_is_followed_like_what_is_reported(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(minutes(24 * 60))
+    sender.send_due()
+    first = messages_of(parts, contact)[0]
+    known = first.provider_sid or ""
+    gateway.stands[known] = Standing(known, "undelivered", None, 30003, "later")
+    clock.advance(SENT_CHECKS[0])
+    assert poll_sent(sender) == 1
+    assert [m.turn for m in messages_of(parts, contact) if m.step == "day1"] == [0, 1]
+
+
+def test_a_report_kept_until_the_answer_of_the_request_is_applied_with_it(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    there = sid()
+
+    def reported_meanwhile(_: Sent) -> Accepted:
+        assert not report(parts, there, "delivered")  # without our reference
+        return Accepted(there)
+
+    gateway.script = [reported_meanwhile]
+    message = plan_one(parts, contact, "staff")
+    sender.send_due()
+    assert fetch(parts, message).status == "delivered"
