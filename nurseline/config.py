@@ -208,12 +208,6 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(
         0, ge=0, le=5, description="how many proxies of the clinic's own stand before the web process"
     )
-    stale_after_seconds: int = Field(
-        60,
-        ge=1,
-        le=3600,
-        description="seconds without a sign of life after which a queue of the workers counts as stopped",
-    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="log level")
 
     @model_validator(mode="after")

@@ -63,9 +63,9 @@ class Publisher:
             task_publish_retry_policy=PUBLISH_RETRY,
         )
 
-    def send(self, task: str, queue: str) -> None:
+    def send(self, task: str, queue: str, *arguments: bool) -> None:
         """Send one wake-up. Raises what kombu and redis raise; against a silent Redis after about 10 s."""
-        self._app.send_task(task, queue=queue, expires=EXPIRES_SECONDS, ignore_result=True)
+        self._app.send_task(task, arguments, queue=queue, expires=EXPIRES_SECONDS, ignore_result=True)
 
 
 def wake_after_commit(session: Session, task: str = SEND_URGENT) -> None:

@@ -1,67 +1,22 @@
-"""The Celery app. Its messages are empty wake-ups: losing or doubling one changes nothing but time.
-
-Values as measured: JSON only, no results, one task at a time per child, time limits far below the
-visibility timeout, short socket timeouts so that a silent broker blocks nobody.
-"""
+"""The Celery app of the workers. Its messages are wake-ups: one lost or doubled changes nothing but time."""
 
 from __future__ import annotations
 
 import signal
 from typing import Any
 
-from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from celery import Task
+from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from nurseline.app import build
-from nurseline.config import load_settings
-from nurseline.logs import configure_logging
 from nurseline.parts import Parts
+from nurseline.wakeups import QUEUES
+from nurseline.watch import service as watch
+from workers.broker import celery_app, settings
+from workers.signs import signs
 
-SOFT_SECONDS, HARD_SECONDS, VISIBILITY_SECONDS = 120, 180, 900
-
-settings = load_settings()
-app = Celery("nurseline", broker=settings.redis_url, include=["workers.tasks"])
-app.conf.update(
-    task_ignore_result=True,
-    task_serializer="json",
-    accept_content=["json"],
-    task_acks_late=True,  # safe, since a task claims its rows in the database
-    task_reject_on_worker_lost=True,
-    task_soft_time_limit=SOFT_SECONDS,
-    task_time_limit=HARD_SECONDS,
-    visibility_timeout=VISIBILITY_SECONDS,
-    broker_transport_options={
-        "visibility_timeout": VISIBILITY_SECONDS,
-        "socket_timeout": 5,
-        "socket_connect_timeout": 2,
-        "socket_keepalive": True,
-        "health_check_interval": 25,
-        "max_connections": 64,
-    },
-    broker_connection_retry_on_startup=True,
-    broker_connection_max_retries=None,
-    worker_cancel_long_running_tasks_on_connection_loss=False,
-    task_publish_retry_policy={
-        "max_retries": 1,
-        "interval_start": 0,
-        "interval_step": 0.1,
-        "interval_max": 0.1,
-    },
-    worker_prefetch_multiplier=1,
-    worker_max_tasks_per_child=1000,
-    worker_send_task_events=False,
-    worker_soft_shutdown_timeout=25,
-    task_default_queue="line",
-    timezone="UTC",
-    enable_utc=True,
-    # One wake-up each. `expires` keeps a queue that nobody reads from filling with stale ones.
-    beat_schedule={
-        "send-urgent": {"task": "send_urgent", "schedule": 2.0, "options": {"expires": 10}},
-        "send-reminders": {"task": "send_reminders", "schedule": 2.0, "options": {"expires": 10}},
-        "tidy": {"task": "tidy", "schedule": 5.0, "options": {"expires": 10}},
-        "look-up-unknown": {"task": "look_up_unknown", "schedule": 60.0, "options": {"expires": 120}},
-    },
-)
+app = celery_app("workers.tasks", "workers.watchdog")
 
 _parts: list[Parts] = []
 
@@ -71,6 +26,23 @@ def parts() -> Parts:
     if not _parts:
         _parts.append(build(settings))
     return _parts[0]
+
+
+class Wakeup(Task):  # type: ignore[misc]
+    """A task that carries nothing. That it came through shows that its queue is worked."""
+
+    abstract = True
+    throws = (OperationalError, InterfaceError)  # the database is away: one line in the log, beat comes again
+
+    def __call__(self, *arguments: Any) -> Any:
+        signs.work()
+        try:
+            if (queue := self.request.delivery_info.get("routing_key")) in QUEUES:
+                with parts().db.begin() as session:
+                    watch.beat(session, queue, at=parts().clock.now())
+            return self.run(*arguments)
+        finally:
+            signs.work()
 
 
 @worker_process_init.connect
@@ -83,12 +55,12 @@ def _start_clean(**_: Any) -> None:
     _parts.clear()
 
 
+@worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    signs.stop()
+
+
 @worker_process_shutdown.connect
 def _close(**_: Any) -> None:
     for mine in _parts:
         mine.db.engine.dispose()
-
-
-@setup_logging.connect
-def _logs(**_: Any) -> None:
-    configure_logging(settings.log_level)

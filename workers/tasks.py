@@ -1,40 +1,53 @@
-"""Tasks: thin, named, without arguments. Each claims its own work in the database."""
+"""Tasks: thin, named, each claims its own work in the database. A wake-up carries nothing."""
 
 from __future__ import annotations
 
+import time
+
+import structlog
+
+from nurseline.callbacks import voicemail
 from nurseline.callbacks.service import give_back_expired
+from nurseline.messaging.call_checks import check_calls
 from nurseline.messaging.outbox import Lane, take_back_stale
+from nurseline.messaging.polling import poll_sent as poll
 from nurseline.messaging.reconcile import look_up_unknown as look_up
+from nurseline.messaging.sending import RUN_SECONDS
+from nurseline.wakeups import SEND_URGENT, URGENT
+from nurseline.watch import service as watch
 from nurseline.webhooks.leftovers import collect
-from workers.app import app, parts
+from workers.app import Wakeup, app, parts
+from workers.broker import ROUTES
+from workers.signs import signs
 
-BATCH = 100
-ROUNDS = 20  # batches per wake-up, so that one task stays below its time limit
+log = structlog.get_logger(__name__)
+
+BATCH = 500  # after each, a worker that was told to stop does so
 
 
-@app.task(name="send_urgent")
+@app.task(name=SEND_URGENT, base=Wakeup)
 def send_urgent() -> int:
     """Send alerts, answers and what staff wrote, batch after batch, until nothing is left."""
     return _send("urgent")
 
 
-@app.task(name="send_reminders")
+@app.task(name="send_reminders", base=Wakeup)
 def send_reminders() -> int:
     """Send due reminders, batch after batch, until nothing is left or it is another task's turn."""
     return _send("reminders")
 
 
 def _send(lane: Lane) -> int:
-    total = 0
-    for _ in range(ROUNDS):
-        sent = parts().sender.send_due(lane=lane, limit=BATCH)
+    total, until = 0, time.monotonic() + RUN_SECONDS
+    while not signs.stopping and (left := until - time.monotonic()) > 0:
+        sent = parts().sender.send_due(lane=lane, limit=BATCH, seconds=left)
         total += sent
         if sent < BATCH:
             break
     return total
 
 
-@app.task(name="tidy")
+@app.task(name="tidy", base=Wakeup)
 def tidy() -> None:
     """Return claims that ran out: of messages after a dead worker, of items after their lease.
 
@@ -48,7 +61,42 @@ def tidy() -> None:
     collect(parts())
 
 
-@app.task(name="look_up_unknown")
+@app.task(name="fetch_voicemail", base=Wakeup)
+def fetch_voicemail() -> int:
+    """Fetch what callers spoke from the carrier, delete it there, and forget what was kept long enough."""
+    fetched = voicemail.fetch_due(parts().db, parts().clock, parts().recordings)
+    with parts().db.begin() as session:
+        voicemail.forget_old(session, now=parts().clock.now())
+    return fetched
+
+
+@app.task(name="look_up_unknown", base=Wakeup)
 def look_up_unknown() -> int:
-    """Ask the carrier about messages of unknown outcome."""
+    """Look for messages of unknown outcome in the carrier's list."""
     return look_up(parts().sender)
+
+
+@app.task(name="poll_sent", base=Wakeup)
+def poll_sent() -> int:
+    """Ask the carrier about messages and calls of which no final report came."""
+    return poll(parts().sender) + check_calls(parts().sender)
+
+
+@app.task(name="look_around", base=Wakeup)
+def look_around(calm: bool) -> list[str]:
+    """A worker looks whether all queues are worked, and does the work of those that are not.
+
+    It sends this to itself (`watchdog`), so it needs no beat. A worker stands in for its own queues and for
+    the urgent one. ``calm``: Redis has answered for a while; a silent queue is a fault to tell people of.
+    """
+    numbers = [number for number in parts().settings.alert_numbers.split(",") if number]
+    with parts().db.begin() as session:
+        now = parts().clock.now()
+        told = watch.alarm(session, parts().keyring, numbers, now=now) if calm else []
+        silent = [one.queue for one in watch.silent(session, now=now)]
+    if silent:
+        log.error("queue.silent", queues=silent, told=told)
+    for task, queue in ROUTES.items():
+        if queue in silent and (queue == URGENT or queue in app.amqp.queues.consume_from):
+            app.tasks[task].run()
+    return silent

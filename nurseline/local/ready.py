@@ -20,11 +20,11 @@ def web_answers(address: str) -> bool:
         return False
 
 
-def worker_answers(redis_url: str) -> bool:
-    """Say whether a Celery worker on this broker answers a ping."""
+def workers_answer(redis_url: str, count: int) -> bool:
+    """Say whether so many Celery workers on this broker answer a ping."""
     with celery.Celery(broker=redis_url, set_as_current=False) as asker:
         asker.conf.broker_transport_options = {"socket_timeout": PATIENCE_SECONDS}
         try:
-            return bool(asker.control.ping(timeout=0.5, limit=1))
+            return len(asker.control.ping(timeout=0.5, limit=count)) >= count
         except (kombu.exceptions.OperationalError, redis.RedisError, OSError):
             return False

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ READY_SECONDS = 120.0
 HONCHO_SECONDS = 10.0
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PHONE = "exec python -m nurseline.devphone"
+CELERY_WORKER = re.compile(r"\bcelery\b.*\bworker\b")
 
 
 class StopRequestedError(BaseException):
@@ -102,7 +104,8 @@ def _whole(line: Line, lock: RunLock) -> int:
         sign_in = staff_account.ensure(line.folder, environment, secrets["STAFF_PASSWORD"])
     web, phone = (f"http://{ports.LOOPBACK}:{number}" for number in (port, phone_port))
     _start_services(line, {**commands, "phone": commands.get("phone", PHONE)}, environment)
-    _wait_ready(line, web, phone, redis_url if "celery" in commands.get("worker", "") else "")
+    workers = sum(1 for command in commands.values() if CELERY_WORKER.search(command))
+    _wait_ready(line, web, phone, lambda: not workers or ready.workers_answer(redis_url, workers))
     addresses = f"line={web} staff={web}/staff phone={phone}"
     lock.note(addresses)
     if sign_in:
@@ -191,11 +194,11 @@ def _start_services(line: Line, commands: Mapping[str, str], environment: Mappin
     )
 
 
-def _wait_ready(line: Line, web: str, phone: str, redis_url: str) -> None:
+def _wait_ready(line: Line, web: str, phone: str, workers: Callable[[], bool]) -> None:
     waiting: dict[str, Callable[[], bool]] = {
         "web": lambda: ready.web_answers(f"{web}/healthz"),
         "phone": lambda: ready.web_answers(f"{phone}/healthz"),
-        "worker": lambda: not redis_url or ready.worker_answers(redis_url),
+        "workers": workers,
     }
     deadline = time.monotonic() + READY_SECONDS
     while waiting:

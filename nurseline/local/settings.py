@@ -25,6 +25,7 @@ FOR_A_LOOK = {
     "OFFER_UNSIGNED_LANGUAGES": "1",
     # One person looks at one page: quick to start, and little to read past.
     "WEB_PROCESSES": "1",
+    "WORKER_PROCESSES": "1",
     "LOG_LEVEL": "WARNING",
 }
 FALLBACK_ZONE = "America/New_York"

@@ -22,9 +22,10 @@ from nurseline.messaging.outbox import LANES, SCHEDULED, Plan, plan
 from nurseline.wakeups import HOUSEKEEPING, QUEUES, REMINDERS, URGENT
 from nurseline.watch.models import Heartbeat
 
-# Times the limit that a queue may be silent before people are told although nothing waits: by then a worker
-# that was stuck has restarted itself (after one and a half).
-TOLD_ANYWAY = 3
+LIMIT = timedelta(seconds=60)  # without a sign of life; each queue gets one every few seconds
+# So long a queue may be silent before people are told although nothing waits: by then a worker that was stuck
+# has begun anew.
+TOLD_AFTER = timedelta(seconds=180)
 AGAIN = timedelta(minutes=15)  # a queue that stops and starts does not call people each time
 
 
@@ -51,42 +52,41 @@ def last_signs(session: Session) -> dict[str, datetime | None]:
     return {queue: known.get(queue) for queue in QUEUES}
 
 
-def silent(session: Session, *, now: datetime, limit: timedelta) -> list[Silence]:
-    """The queues without a sign of life for longer than ``limit``."""
+def silent(session: Session, *, now: datetime) -> list[Silence]:
+    """The queues without a sign of life for longer than `LIMIT`."""
     signs = last_signs(session)
-    return [Silence(queue, at) for queue, at in signs.items() if at is None or at < now - limit]
+    return [Silence(queue, at) for queue, at in signs.items() if at is None or at < now - LIMIT]
 
 
-def stale(session: Session, *, now: datetime, limit: timedelta) -> list[Silence]:
-    """The silent queues in which work has waited for longer than ``limit``: messages go late, or not."""
-    return [one for one in silent(session, now=now, limit=limit) if _waits(session, one.queue, now - limit)]
-
-
-def _waits(session: Session, queue: str, before: datetime) -> bool:
+def stale(session: Session, *, now: datetime) -> list[Silence]:
+    """The silent queues in which work has waited for longer than `LIMIT`: messages go late, or not at all."""
+    quiet = silent(session, now=now)
+    if not quiet:
+        return []
+    before = now - LIMIT
     late: dict[str, list[ColumnElement[bool]]] = {
         URGENT: [SCHEDULED, LANES["urgent"], OutboundMessage.send_after <= before],
         REMINDERS: [SCHEDULED, LANES["reminders"], OutboundMessage.send_after <= before],
         HOUSEKEEPING: [OutboundMessage.lease_until <= before],
     }
-    return bool(session.scalar(sa.select(sa.exists().where(*late[queue]))))
+    waits = session.execute(sa.select(*(sa.exists().where(*late[one.queue]) for one in quiet))).one()
+    return [one for one, waiting in zip(quiet, waits, strict=True) if waiting]
 
 
-def alarm(
-    session: Session, keyring: Keyring, numbers: Iterable[str], *, now: datetime, limit: timedelta
-) -> list[str]:
+def alarm(session: Session, keyring: Keyring, numbers: Iterable[str], *, now: datetime) -> list[str]:
     """Text ``numbers`` (E.164) about queues that have stopped, once for each time they stop; which queues."""
     # From here on a queue that has never been worked counts as silent, too.
     first = insert(Heartbeat).values([{"queue": queue, "at": now} for queue in QUEUES])
     session.execute(first.on_conflict_do_nothing())
-    late = {one.queue for one in stale(session, now=now, limit=limit)}
-    late |= {one.queue for one in silent(session, now=now, limit=TOLD_ANYWAY * limit)}
+    late = {one.queue for one in stale(session, now=now)}
+    late |= {one.queue for one in silent(session, now=now) if one.since and one.since < now - TOLD_AFTER}
     news = sa.or_(
         Heartbeat.alarmed_at.is_(None),
         sa.and_(Heartbeat.alarmed_at < Heartbeat.at, Heartbeat.alarmed_at <= now - AGAIN),
     )
     told = session.scalars(
         sa.update(Heartbeat)
-        .where(Heartbeat.queue.in_(late), Heartbeat.at < now - limit, news)
+        .where(Heartbeat.queue.in_(late), Heartbeat.at < now - LIMIT, news)
         .values(alarmed_at=now)
         .returning(Heartbeat.queue)
     ).all()

@@ -20,16 +20,12 @@ from nurseline.parts import Parts
 from tests.support.processes import Process, Processes
 from tests.support.settings import settings_for_tests
 from tests.support.waiting import wait_for
+from tests.support.workers import BEAT, worker_command
 
 WEB = [
     *["granian", "--interface", "wsgi", "--factory", "nurseline.app:create_app", "--host", "127.0.0.1"],
     *["--workers", "1", "--blocking-threads", "2", "--no-ws", "--port"],
 ]
-WORKER = [
-    *["celery", "-A", "workers.app", "worker", "--pool", "prefork", "--concurrency", "2"],
-    *["--without-gossip", "--without-mingle", "--loglevel", "info"],
-]
-BEAT = ["celery", "-A", "workers.app", "beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", "info"]
 
 
 @dataclass
@@ -87,8 +83,9 @@ class Line:
     workers: list[Process] = field(default_factory=list)
 
     def start_worker(self) -> Process:
-        """One more Celery worker, waited for until it takes tasks."""
-        worker = self.processes.start("worker", WORKER, self.env)
+        """One more Celery worker for every queue, waited for until it takes tasks."""
+        command = worker_command(f"worker-{len(self.workers)}")
+        worker = self.processes.start("worker", command, self.env)
         wait_for(lambda: "ready." in worker.output, 120, "the worker to be ready")
         self.workers.append(worker)
         return worker

@@ -15,7 +15,7 @@ from nurseline.wakeups import HOUSEKEEPING, QUEUES, REMINDERS, URGENT
 from nurseline.watch import service as watch
 from tests.support.line import at_once, make_contact, plan_one
 
-LIMIT = timedelta(seconds=60)
+LIMIT = watch.LIMIT
 LATER = LIMIT + timedelta(seconds=1)
 ON_CALL = ("+12025550190", "+12025550191")
 
@@ -28,17 +28,17 @@ def beat(parts: Parts, *queues: str) -> None:
 
 def stale(parts: Parts) -> list[str]:
     with parts.db.begin() as session:
-        return [one.queue for one in watch.stale(session, now=parts.clock.now(), limit=LIMIT)]
+        return [one.queue for one in watch.stale(session, now=parts.clock.now())]
 
 
 def silent(parts: Parts) -> list[str]:
     with parts.db.begin() as session:
-        return [one.queue for one in watch.silent(session, now=parts.clock.now(), limit=LIMIT)]
+        return [one.queue for one in watch.silent(session, now=parts.clock.now())]
 
 
 def alarm(parts: Parts) -> list[str]:
     with parts.db.begin() as session:
-        return watch.alarm(session, parts.keyring, ON_CALL, now=parts.clock.now(), limit=LIMIT)
+        return watch.alarm(session, parts.keyring, ON_CALL, now=parts.clock.now())
 
 
 def alerts(parts: Parts) -> int:
@@ -136,15 +136,15 @@ def test_a_queue_that_stops_again_is_told_again_but_not_within_minutes(parts: Pa
 
 def test_a_queue_that_stays_silent_is_told_although_nothing_waits(parts: Parts, clock: SetClock) -> None:
     beat(parts, *QUEUES)
-    clock.advance(2 * LIMIT)
+    clock.advance(watch.TOLD_AFTER)
     assert alarm(parts) == []
-    clock.advance(LIMIT + timedelta(seconds=1))
+    clock.advance(timedelta(seconds=1))
     beat(parts, REMINDERS, HOUSEKEEPING)
     assert alarm(parts) == [URGENT]
 
 
 def test_a_queue_that_was_never_worked_is_told_like_any_other(parts: Parts, clock: SetClock) -> None:
     assert alarm(parts) == [], "the watch begins now"
-    clock.advance(watch.TOLD_ANYWAY * LIMIT + timedelta(seconds=1))
+    clock.advance(watch.TOLD_AFTER + timedelta(seconds=1))
     beat(parts, URGENT, HOUSEKEEPING)
     assert alarm(parts) == [REMINDERS]
