@@ -16,6 +16,7 @@ from nurseline.callbacks.service import OUTCOMES
 from nurseline.parts import current_parts
 from nurseline.staff import accounts, words
 from nurseline.staff.access import csrf
+from nurseline.watch import service as watch
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +124,17 @@ def _for_templates() -> dict[str, Any]:
         "zone": parts.settings.zone,
         "zone_name": parts.clock.now().astimezone(parts.settings.zone).tzname(),
         "signed_in": accounts.SESSION_ID in session and "viewer" in g,
+        "standstill": standstill,
     }
+
+
+def standstill() -> list[watch.Silence]:
+    """The queues because of which texts go late or not at all; looked up once for a page."""
+    if "standstill" not in g:
+        parts = current_parts()
+        with parts.db.begin() as rows:
+            g.standstill = watch.stale(rows, now=parts.clock.now())
+    return cast("list[watch.Silence]", g.standstill)
 
 
 def _zone() -> ZoneInfo:

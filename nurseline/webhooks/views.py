@@ -16,6 +16,7 @@ from nurseline.carrier.errors import meaning_of
 from nurseline.carrier.gateway import CALLBACK_OVERRIDES
 from nurseline.messaging.reports import Report, apply_report
 from nurseline.parts import current_parts
+from nurseline.watch import service as watch
 from nurseline.webhooks.calls import answer_call, end_call
 from nurseline.webhooks.connecting import taken_document, whisper_document
 from nurseline.webhooks.forms import read_call, read_call_end, read_reminder_call, read_status, read_text
@@ -121,3 +122,17 @@ def healthz() -> tuple[Response, int]:
     except SQLAlchemyError:
         return jsonify(status="no database"), 503
     return jsonify(status="ok"), 200
+
+
+@blueprint.get("/healthz/queues")
+def healthz_queues() -> tuple[Response, int]:
+    """Whether every queue of the workers is worked: 200 or 503, with seconds since the last sign of each."""
+    parts = current_parts()
+    now = parts.clock.now()
+    try:
+        with parts.db.begin() as session:
+            signs, silent = watch.last_signs(session), watch.silent(session, now=now)
+    except SQLAlchemyError:
+        return jsonify(status="no database"), 503
+    seconds = {queue: at and (now - at).total_seconds() for queue, at in signs.items()}
+    return jsonify(status="silent" if silent else "ok", seconds=seconds), 503 if silent else 200

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from nurseline.parts import current_parts
 from nurseline.staff.access import allow, blueprint, passive, viewer
+from nurseline.staff.pages import standstill
 from nurseline.staff.queries.items import Queue, queue_page
 
 
@@ -23,7 +24,7 @@ def home() -> ResponseReturnValue:
 def queue() -> ResponseReturnValue:
     """Open items, what to do next first."""
     page = _page()
-    return render_template("staff/queue.html", queue=page)
+    return render_template("staff/queue.html", queue=page, fingerprint=_fingerprint(page))
 
 
 @blueprint.get("/queue/rows")
@@ -33,8 +34,8 @@ def queue_rows() -> ResponseReturnValue:
     """The list alone, for the page's own refresh; 304 while nothing has changed."""
     page = _page()
     response = make_response()
-    response.set_etag(page.fingerprint)
-    if request.if_none_match.contains(page.fingerprint):
+    response.set_etag(fingerprint := _fingerprint(page))
+    if request.if_none_match.contains(fingerprint):
         response.status_code = 304
         return response
     response.set_data(render_template("staff/_queue_rows.html", queue=page))
@@ -45,3 +46,8 @@ def _page() -> Queue:
     parts = current_parts()
     with parts.db.begin() as session:
         return queue_page(session, viewer().id, now=parts.clock.now())
+
+
+def _fingerprint(page: Queue) -> str:
+    """Changes with all that the refreshed part shows."""
+    return f"{page.fingerprint}-{len(standstill())}"
