@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from nurseline import staff, webhooks
-from nurseline.carrier.gateway import TwilioGateway
+from nurseline.carrier.gateway import PROMPT, TwilioGateway
+from nurseline.carrier.recordings import Recordings
 from nurseline.carrier.signature import SignatureCheck
 from nurseline.clinic.hours import HoursError
 from nurseline.clinic.service import Clinic
@@ -48,9 +50,21 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
         said = content.render(content_id, language, channel="text", **{**facts[language], "hours": hours})
         return said.text, str(said.version)
 
-    sender = Sender(db, clock, _gateway(settings), words, _message_hours(settings), segments)
+    sender = Sender(
+        db,
+        clock,
+        _gateway(settings, width=settings.requests_at_once),
+        words,
+        _message_hours(settings),
+        segments,
+        width=settings.requests_at_once,
+    )
     signature = SignatureCheck(settings.public_base_url, settings.auth_tokens)
-    return Parts(settings, clock, keyring, db, content, languages, clinic, signature, sender)
+    recordings = _recordings(settings)
+    telephone = _gateway(settings, limits=PROMPT)
+    return Parts(
+        settings, clock, keyring, db, content, languages, clinic, signature, sender, recordings, telephone
+    )
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> Flask:
@@ -91,7 +105,7 @@ def _message_hours(settings: Settings) -> AllowedHours:
     return hours
 
 
-def _gateway(settings: Settings) -> TwilioGateway:
+def _gateway(settings: Settings, **more: Any) -> TwilioGateway:
     return TwilioGateway(
         account_sid=settings.twilio_account_sid,
         auth_token=settings.twilio_auth_token,
@@ -99,6 +113,15 @@ def _gateway(settings: Settings) -> TwilioGateway:
         public_base_url=settings.public_base_url,
         from_number=settings.twilio_from,
         messaging_service_sid=settings.twilio_messaging_service_sid,
+        **more,
+    )
+
+
+def _recordings(settings: Settings) -> Recordings:
+    return Recordings(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token,
+        api_base_url=settings.twilio_api_base_url,
     )
 
 

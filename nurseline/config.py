@@ -195,6 +195,15 @@ class Settings(BaseSettings):
     aftercare_week_one_until_hours: int = Field(
         216, ge=169, le=336, description="hours after an injection until which the one week message is of use"
     )
+    voicemail: bool = Field(
+        False, description="let callers leave a recorded message once they agreed; a clinic's own decision"
+    )
+    voicemail_days: int = Field(
+        30, ge=1, le=3650, description="days after which a recorded message is deleted"
+    )
+    voicemail_transcripts: bool = Field(
+        False, description="ask Twilio for transcripts of messages (English only; not for HIPAA accounts)"
+    )
     offer_unsigned_languages: bool = Field(
         False, description="offer languages that no translator has signed; for trials"
     )
@@ -204,6 +213,12 @@ class Settings(BaseSettings):
         ge=5,
         le=1000,
         description="replies to one number before the line goes quiet (never for emergencies)",
+    )
+    requests_at_once: int = Field(
+        64,
+        ge=1,
+        le=200,
+        description="messages on their way to the carrier at once, for each worker process",
     )
     trusted_proxies: int = Field(
         0, ge=0, le=5, description="how many proxies of the clinic's own stand before the web process"

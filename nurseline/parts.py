@@ -9,6 +9,8 @@ from typing import cast
 from flask import Flask, current_app
 
 from nurseline.aftercare.plan import Step, steps_until
+from nurseline.callbacks.calling import Telephone
+from nurseline.carrier.recordings import Recordings
 from nurseline.carrier.signature import SignatureCheck
 from nurseline.clinic.hours import Hours
 from nurseline.clinic.service import Clinic
@@ -35,6 +37,8 @@ class Parts:
     clinic: Clinic
     signature: SignatureCheck
     sender: Sender
+    recordings: Recordings
+    telephone: Telephone
 
     @property
     def steps(self) -> tuple[Step, ...]:

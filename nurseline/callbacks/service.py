@@ -26,7 +26,7 @@ MOVES = Transitions(
     CallbackEvent,
     {
         "new": frozenset({"claimed", "calling", "waiting_retry", "snoozed"}),
-        "claimed": frozenset({"new", "waiting_retry", "snoozed"}),
+        "claimed": frozenset({"new", "calling", "waiting_retry", "snoozed"}),
         "calling": frozenset({"claimed"}),
         "waiting_retry": frozenset({"claimed", "calling"}),
         "snoozed": frozenset({"claimed"}),
@@ -153,6 +153,14 @@ def promised(session: Session, number_key: str, *, now: datetime) -> CallbackIte
     return session.scalar(query.order_by(CallbackItem.promised_at).limit(1))
 
 
+def first_open(session: Session, number_key: str) -> uuid.UUID | None:
+    """Of the open items of a number the one to be worked first."""
+    query = sa.select(CallbackItem.id).where(
+        CallbackItem.number_key == number_key, CallbackItem.status.in_(OPEN)
+    )
+    return session.scalar(query.order_by(CallbackItem.priority, CallbackItem.promised_at).limit(1))
+
+
 def queue(session: Session, *, limit: int = 200) -> Sequence[CallbackItem]:
     """Open items, what to do next first: emergency and urgent on top, then the oldest promise."""
     urgent_first = sa.case((CallbackItem.priority <= 1, CallbackItem.priority), else_=2)
@@ -184,7 +192,8 @@ def claim(
         CallbackItem.status.in_(("claimed", "calling")),
         CallbackItem.claimed_by == staff.id,
     )
-    if session.execute(held.values(lease_until=now + LEASE).returning(CallbackItem.id)).first() is None:
+    longer = sa.func.greatest(CallbackItem.lease_until, now + LEASE)
+    if session.execute(held.values(lease_until=longer).returning(CallbackItem.id)).first() is None:
         give_back_expired(session, now=now, item_id=item_id)
         moved = MOVES.move(
             session,
@@ -193,7 +202,8 @@ def claim(
             at=now,
             cause="claimed",
             actor=staff.id,
-            only_if=[] if resting else [CallbackItem.status == "new"],
+            # Who is calling the patient keeps the item until the call ends.
+            only_if=[CallbackItem.status != "calling" if resting else CallbackItem.status == "new"],
             values=values,
         )
         item = _fresh(session, item_id)
@@ -209,7 +219,7 @@ def release(session: Session, item_id: uuid.UUID, staff: Staff, *, now: datetime
     if not MOVES.move(
         session, [item_id], "new", at=now, cause="released", actor=staff.id, only_if=mine, values=FREE
     ):
-        raise QueueError(_not_yours(_fresh(session, item_id)))
+        raise QueueError(not_yours(_fresh(session, item_id)))
 
 
 def finish(
@@ -242,7 +252,7 @@ def finish(
         extra={"note": note or None},
     )
     if not moved:
-        raise QueueError(_not_yours(_fresh(session, item_id)))
+        raise QueueError(not_yours(_fresh(session, item_id)))
     return closes
 
 
@@ -270,7 +280,7 @@ def _why_not(item: CallbackItem) -> str:
     return _closed(item)
 
 
-def _not_yours(item: CallbackItem) -> str:
+def not_yours(item: CallbackItem) -> str:
     if item.status in {"claimed", "calling"}:
         return f"{item.claimed_name} has this item, so it was not changed."
     if item.status in {"done", "cancelled"}:

@@ -65,6 +65,36 @@ class Ring:
     seconds: int = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message to be recorded: where the call goes on, where the carrier tells of the recording and, if
+    wanted, of its transcript; at most ``longest`` seconds, ended by ``silence`` seconds without a word."""
+
+    action: str
+    recorded: str
+    transcribed: str | None
+    longest: int
+    silence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A patient whom a staff member calls, who has picked up already.
+
+    ``action``: where the staff member's call goes on; ``status``: for reports about the patient's call;
+    ``machine``: where the carrier tells who answered; ``seconds``: how long it rings; ``longest``: after how
+    many seconds the carrier ends the conversation.
+    """
+
+    number: str
+    caller_id: str
+    action: str
+    status: str
+    machine: str
+    seconds: int
+    longest: int
+
+
 def messages(replies: Sequence[Reply]) -> str:
     """A document that answers a text with ``replies``; none gives an empty response."""
     response = MessagingResponse()
@@ -108,6 +138,31 @@ def ring(prompts: Sequence[Prompt], to: Ring) -> str:
     return str(response)
 
 
+def bridge(prompts: Sequence[Prompt], to: Bridge) -> str:
+    """Say ``prompts``, then ring a patient, who is connected at once with whoever listens.
+
+    Twilio tells whether a machine answered while the two are connected already: on a ``<Number>`` it has
+    no other way (there is no ``asyncAmd`` to turn off). So nothing waits for it.
+    """
+    response = VoiceResponse()
+    for prompt in prompts:
+        _say(response, prompt)
+    dial = Dial(
+        action=to.action, method="POST", timeout=to.seconds, time_limit=to.longest, caller_id=to.caller_id
+    )
+    dial.number(
+        to.number,
+        status_callback=to.status,
+        status_callback_event="initiated answered completed",
+        status_callback_method="POST",
+        machine_detection="Enable",
+        amd_status_callback=to.machine,
+        amd_status_callback_method="POST",
+    )
+    response.append(dial)
+    return str(response)
+
+
 def whisper(prompt: Prompt, action: str, *, seconds: int = 10) -> str:
     """Say who calls to whoever picked up; without a key the call is not connected: a mailbox presses none."""
     response = VoiceResponse()
@@ -122,6 +177,25 @@ def whisper(prompt: Prompt, action: str, *, seconds: int = 10) -> str:
 def connect() -> str:
     """End a whisper so that both sides are connected."""
     return str(VoiceResponse())
+
+
+def record(prompts: Sequence[Prompt], how: Record) -> str:
+    """Say ``prompts``, then a tone, then record until a key, a silence or the end of the time."""
+    response = VoiceResponse()
+    for prompt in prompts:
+        _say(response, prompt)
+    transcript = {"transcribe": True, "transcribe_callback": how.transcribed} if how.transcribed else {}
+    response.record(
+        action=how.action,
+        method="POST",
+        max_length=how.longest,
+        timeout=how.silence,
+        play_beep=True,
+        recording_status_callback=how.recorded,
+        recording_status_callback_method="POST",
+        **transcript,
+    )
+    return str(response)
 
 
 def hang_up() -> str:

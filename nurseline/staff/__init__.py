@@ -7,7 +7,8 @@ import nurseline.staff.views.enrolment
 import nurseline.staff.views.items
 import nurseline.staff.views.messages
 import nurseline.staff.views.queue
-import nurseline.staff.views.session  # noqa: F401 - each adds its routes to the blueprint
+import nurseline.staff.views.session
+import nurseline.staff.views.voicemail  # noqa: F401 - each adds its routes to the blueprint
 from nurseline.staff import accounts, pages
 from nurseline.staff.access import blueprint
 

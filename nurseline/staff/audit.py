@@ -18,6 +18,7 @@ What = Literal[
     "saw_contact",
     "saw_item",
     "revealed_number",
+    "heard_voicemail",
     "enrolled_injection",
     "account_added",
     "account_disabled",

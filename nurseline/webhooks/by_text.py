@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from nurseline.consent import service as consent
-from nurseline.dialogue import Say, State, Turn, compose
 from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.parts import Parts
@@ -37,17 +36,13 @@ def send_by_text(
     parts: Parts, session: Session, contact: Contact, ids: tuple[str, ...], language: str
 ) -> None:
     """Put the words of ``ids`` into the outbox, after a line that says who texts and why."""
-    now = parts.clock.now()
-    turn = Turn(State(language=language), (Say(FIRST), *(Say(one) for one in ids)))
-    facts = {**parts.settings.facts, "hours": parts.clinic.hours_text()}
-    plans = [
-        outbox.Plan(
-            "confirmation",
-            message.versions,
-            language,
-            now,
-            body=message.text,
-        )
-        for message in compose(turn, facts, channel="text", content=parts.content)
-    ]
-    outbox.plan(session, contact, plans, at=now)
+    # One message: two would arrive in any order.
+    said = [parts.say(one, language) for one in (FIRST, *ids)]
+    plan = outbox.Plan(
+        "confirmation",
+        " ".join(f"{one.id}:{one.version}" for one in said),
+        language,
+        parts.clock.now(),
+        body="\n".join(one.text for one in said),
+    )
+    outbox.plan(session, contact, [plan], at=parts.clock.now())

@@ -23,6 +23,7 @@ from nurseline.dialogue import (
     connected,
     hints,
     promises_needed,
+    recorded,
     respond,
     silence,
 )
@@ -44,6 +45,7 @@ from nurseline.webhooks.connecting import (
 )
 from nurseline.webhooks.effects import Party, carry_out
 from nurseline.webhooks.forms import CallEnd, CallForm
+from nurseline.webhooks.voicemail import keep_recording, record_document
 from nurseline.webhooks.wording import worded
 
 FINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
@@ -91,6 +93,9 @@ def _turn(
     can = abilities(parts, session, caller.contact)
     if caller.state.place == "connecting" and form.dialled:
         return _after_ringing(parts, session, caller, form, can), None
+    if caller.state.place == "recording":
+        kept = keep_recording(parts, session, caller.call, form.recording)
+        return recorded(caller.state, kept=kept, can=can, languages=parts.languages), None
     if not form.heard:
         return silence(caller.state, can=can, languages=parts.languages), None
     meaning = meaning_of(session, caller.call, caller.state, Input(form.heard, form.by_key), step)
@@ -123,6 +128,7 @@ def abilities(parts: Parts, session: Session, contact: Contact | None) -> Can:
     return Can(
         call_back=contact is not None,
         connect=somebody_on_shift(parts, session),
+        record=parts.settings.voicemail,
         text=contact is not None and may_text(parts, session, contact),
     )
 
@@ -167,6 +173,8 @@ def _record(
     if phone is not None:
         shown = parts.settings.twilio_from or form.called
         document = ring_document(parts, prompts, caller.call, phone, shown=shown, action=action)
+    elif turn.then == "record":
+        document = record_document(parts, prompts, action)
     else:
         document = _document(turn, prompts, action)
     keep(session, caller.call, step, given, meaning, document, runs, at=parts.clock.now())

@@ -13,8 +13,10 @@ Form = MultiDict[str, str]
 
 _MESSAGE_SID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
 _CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
+_RECORDING_SID = re.compile(r"RE[0-9a-fA-F]{32}")
 _STATUS = re.compile(r"[a-z-]{1,16}")
 _HEARD_LONGEST = 2000
+_TRANSCRIPT_LONGEST = 5000
 _SENDER_LONGEST = 100
 
 
@@ -34,6 +36,18 @@ class TextForm:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingForm:
+    """What a caller spoke. ``recording_sid`` empty: nothing."""
+
+    call_sid: str
+    recording_sid: str
+    seconds: int | None
+
+
+NO_RECORDING = RecordingForm("", "", None)
+
+
+@dataclass(frozen=True, slots=True)
 class CallForm:
     """A request of a call. ``heard``: keys that were pressed, else what was said, else nothing.
 
@@ -49,6 +63,7 @@ class CallForm:
     dialled: str = ""
     bridged: bool = False
     talked: int | None = None
+    recording: RecordingForm = NO_RECORDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +81,31 @@ class ReminderCallForm:
 
 
 @dataclass(frozen=True, slots=True)
+class TranscriptForm:
+    """What the carrier understood of a recording; empty if it failed."""
+
+    recording_sid: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnd:
     """The call's own status report."""
 
     call_sid: str
+    status: str
+    seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DialEnd:
+    """How another telephone's call ended, told to the call that rang it. ``leg_sid``: that other call's.
+
+    ``seconds``: from its answer to its end. Twilio, "Dial", action.
+    """
+
+    call_sid: str
+    leg_sid: str
     status: str
     seconds: int | None
 
@@ -108,6 +144,7 @@ def read_call(form: Form) -> CallForm:
         form.get("DialCallStatus", "")[:16],
         form.get("DialBridged", "") == "true",
         _number(form.get("DialCallDuration", "")),
+        read_recording(form),
     )
 
 
@@ -132,12 +169,39 @@ def read_reference(text: str) -> uuid.UUID | None:
         return None
 
 
+def read_recording(form: Form) -> RecordingForm:
+    """Raises BadFormError without a usable CallSid. Without a usable RecordingSid nothing was recorded."""
+    sid = form.get("RecordingSid", "")
+    return RecordingForm(
+        _sid(form, "CallSid", _CALL_SID),
+        sid if _RECORDING_SID.fullmatch(sid) else "",
+        _number(form.get("RecordingDuration", "")),
+    )
+
+
+def read_transcript(form: Form) -> TranscriptForm:
+    """Raises BadFormError without a usable RecordingSid."""
+    done = form.get("TranscriptionStatus", "") == "completed"
+    text = _clean(form.get("TranscriptionText", ""))[:_TRANSCRIPT_LONGEST] if done else ""
+    return TranscriptForm(_sid(form, "RecordingSid", _RECORDING_SID), text)
+
+
 def read_call_end(form: Form) -> CallEnd:
     """Raises BadFormError without a usable CallSid or CallStatus."""
     return CallEnd(
         _sid(form, "CallSid", _CALL_SID),
         _sid(form, "CallStatus", _STATUS),
         _number(form.get("CallDuration", "")),
+    )
+
+
+def read_dial_end(form: Form) -> DialEnd:
+    """Raises BadFormError without usable sids of both calls, or without a status."""
+    return DialEnd(
+        _sid(form, "CallSid", _CALL_SID),
+        _sid(form, "DialCallSid", _CALL_SID),
+        _sid(form, "DialCallStatus", _STATUS),
+        _number(form.get("DialCallDuration", "")),
     )
 
 

@@ -1,6 +1,7 @@
 """The addresses that the carrier calls: /sms, /voice, /voice/step/N, /voice/status, /status.
 
-Of calls that the line makes: /voice/reminder, /voice/reminder/N, /voice/reminder/status.
+Of calls that the line makes: /voice/reminder, /voice/reminder/N, /voice/reminder/status. Of calls of staff
+to patients: /voice/callback, its key/N, after and status, and patient/status and patient/heard.
 """
 
 from __future__ import annotations
@@ -17,13 +18,34 @@ from nurseline.carrier.gateway import CALLBACK_OVERRIDES
 from nurseline.messaging.reports import Report, apply_report
 from nurseline.parts import current_parts
 from nurseline.watch import service as watch
+from nurseline.webhooks.callback_calls import (
+    broken_callback,
+    patient_heard,
+    patient_status,
+    staff_answered,
+    staff_pressed,
+    staff_returned,
+    staff_status,
+)
 from nurseline.webhooks.calls import answer_call, end_call
 from nurseline.webhooks.connecting import taken_document, whisper_document
-from nurseline.webhooks.forms import read_call, read_call_end, read_reminder_call, read_status, read_text
+from nurseline.webhooks.forms import (
+    BadFormError,
+    read_call,
+    read_call_end,
+    read_dial_end,
+    read_recording,
+    read_reference,
+    read_reminder_call,
+    read_status,
+    read_text,
+    read_transcript,
+)
 from nurseline.webhooks.guard import EMPTY, webhook
 from nurseline.webhooks.last_resort import call_document, text_document
 from nurseline.webhooks.reception import receive_text
 from nurseline.webhooks.reminder_calls import answer_reminder_call, broken_document, end_reminder_call
+from nurseline.webhooks.voicemail import receive_recording, receive_transcript
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -67,6 +89,22 @@ def whisper_key(call: uuid.UUID, phone: uuid.UUID) -> str:
     return taken_document(current_parts(), call, phone, request.form.get("Digits", ""))
 
 
+@blueprint.post("/voice/recording")
+@webhook(None)
+def recording() -> str:
+    """A recording is ready at the carrier."""
+    receive_recording(current_parts(), read_recording(request.form))
+    return EMPTY
+
+
+@blueprint.post("/voice/transcript")
+@webhook(None)
+def transcript() -> str:
+    """The carrier has written down what a recording says."""
+    receive_transcript(current_parts(), read_transcript(request.form))
+    return EMPTY
+
+
 @blueprint.post("/voice/status")
 @webhook(None)
 def voice_status() -> str:
@@ -97,6 +135,60 @@ def reminder_call_status() -> str:
     """A call of ours moved on or ended."""
     end_reminder_call(current_parts(), read_call_end(request.form), request.args.get("ref", ""))
     return EMPTY
+
+
+@blueprint.post("/voice/callback")
+@webhook(broken_callback)
+def callback_answered() -> str:
+    """A staff member who calls a patient back picked up."""
+    return staff_answered(current_parts(), read_call(request.form), _reference())
+
+
+@blueprint.post("/voice/callback/key/<int(max=10):times>")
+@webhook(broken_callback)
+def callback_pressed(times: int) -> str:
+    """They pressed a key, or none."""
+    return staff_pressed(current_parts(), read_call(request.form), _reference(), times)
+
+
+@blueprint.post("/voice/callback/after")
+@webhook(broken_callback)
+def callback_after() -> str:
+    """The patient's call ended before theirs."""
+    return staff_returned(current_parts(), read_dial_end(request.form), _reference())
+
+
+@blueprint.post("/voice/callback/status")
+@webhook(None)
+def callback_status() -> str:
+    """Their call moved on or ended."""
+    staff_status(current_parts(), read_call_end(request.form), _reference())
+    return EMPTY
+
+
+@blueprint.post("/voice/callback/patient/status")
+@webhook(None)
+def callback_patient_status() -> str:
+    """The patient's call moved on or ended."""
+    patient_status(current_parts(), read_call_end(request.form), _reference())
+    return EMPTY
+
+
+@blueprint.post("/voice/callback/patient/heard")
+@webhook(None)
+def callback_patient_heard() -> str:
+    """The carrier knows who answered the patient's telephone."""
+    call_sid, answered_by = read_call(request.form).call_sid, request.form.get("AnsweredBy", "")
+    patient_heard(current_parts(), call_sid, answered_by, _reference())
+    return EMPTY
+
+
+def _reference() -> uuid.UUID:
+    """What the request is about, from its address. Raises BadFormError where it says nothing."""
+    reference = read_reference(request.args.get("ref", ""))
+    if reference is None:
+        raise BadFormError("ref")
+    return reference
 
 
 @blueprint.post("/status")

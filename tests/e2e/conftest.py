@@ -96,12 +96,22 @@ class Line:
 
 
 @pytest.fixture
-def line(own_database_url: str, redis_url: str, processes: Processes, tmp_path: Path) -> Iterator[Line]:
-    """The phone and the web server are up; worker and beat are started by the tests that need them."""
+def line(
+    request: pytest.FixtureRequest,
+    own_database_url: str,
+    redis_url: str,
+    processes: Processes,
+    tmp_path: Path,
+) -> Iterator[Line]:
+    """The phone and the web server are up; worker and beat are started by the tests that need them.
+
+    Other settings of the line may be given by indirect parametrisation.
+    """
     port, phone_port = free_port(), free_port()
     env = settings_for_tests(
         database_url=own_database_url, redis_url=redis_url, port=port, phone_port=phone_port, state=tmp_path
     )
+    env |= getattr(request, "param", {})
     phone = processes.start("phone", ["python", "-m", "nurseline.devphone"], env)
     web = processes.start("web", [*WEB, str(port)], env)
     processes.wait_until_answers(phone, f"http://127.0.0.1:{phone_port}/healthz")

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from nurseline.callbacks import service
-from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackWords
+from nurseline.callbacks import service, voicemail
+from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackWords, Voicemail
 from nurseline.phone import parse
 from nurseline.staff.queries.people import names_of
 from nurseline.staff.words import ITEM_STATUS, said
@@ -84,6 +84,7 @@ class ItemPage:
     mine: bool
     lateness: str
     others: Sequence[CallbackItem]  # other open items of the same contact
+    voicemail: Sequence[Voicemail] = ()
 
     @property
     def is_open(self) -> bool:
@@ -187,7 +188,15 @@ def item_page(session: Session, item_id: uuid.UUID, viewer_id: str, *, now: date
         Happening(e.at, _what(e), "" if e.actor == "line" else names[e.actor], e.note or "") for e in events
     ]
     return ItemPage(
-        item, words, history, masked(item), holder, mine, lateness(item, now), _others(session, item)
+        item,
+        words,
+        history,
+        masked(item),
+        holder,
+        mine,
+        lateness(item, now),
+        _others(session, item),
+        voicemail.of_item(session, item_id),
     )
 
 

@@ -20,6 +20,7 @@ from nurseline.staff import audit
 from nurseline.staff.access import Viewer, allow, blueprint, keeps_words, viewer
 from nurseline.staff.forms import OutcomeForm
 from nurseline.staff.queries.items import ItemPage, item_page
+from nurseline.staff.views.voicemail import LISTENERS
 
 NO_MORE_MESSAGES = frozenset(
     {"wrong_number", "opted_out", "deceased"}
@@ -135,7 +136,9 @@ def _show(item_id: uuid.UUID, form: OutcomeForm, *, seen: bool = False) -> str:
         number = _number(session, page, person, now)
         if seen:
             audit.record(session, person.id, "saw_item", at=now, item_id=item_id, contact_id=contact_id)
-    return render_template("staff/item.html", page=page, form=form, number=number)
+    return render_template(
+        "staff/item.html", page=page, form=form, number=number, may_listen=bool(person.roles & LISTENERS)
+    )
 
 
 def _number(session: Session, page: ItemPage, person: Viewer, now: datetime) -> str:

@@ -1,0 +1,145 @@
+"""Voicemail: kept encrypted with its item, fetched from the carrier, deleted there and, in time, here.
+
+A row is written as soon as the carrier says that there is a recording. A task then fetches the sound,
+commits, and only then deletes it at the carrier: whatever dies in between is done again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, defer
+
+from nurseline.callbacks.models import Voicemail
+from nurseline.clock import Clock
+from nurseline.db import Database
+
+log = structlog.get_logger(__name__)
+
+FIRST_WAIT = timedelta(seconds=5)  # the carrier needs a moment until the sound can be fetched
+WAIT_LONGEST = timedelta(hours=1)
+MOST_TRIES = 48  # about two days; then somebody must look, and the recording stays at the carrier
+LEASE = timedelta(minutes=2)  # far above one fetch: two workers do not fetch the same sound at once
+
+
+class Sound(Protocol):
+    """What the carrier gives: bytes and their media type."""
+
+    @property
+    def audio(self) -> bytes: ...
+    @property
+    def media_type(self) -> str: ...
+
+
+class Recordings(Protocol):
+    """The carrier, as far as voicemail needs it. Both raise OSError when it cannot be asked."""
+
+    def fetch(self, sid: str) -> Sound | None: ...
+    def remove(self, sid: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A recording that the carrier told of. ``seconds`` None: not told yet."""
+
+    recording_sid: str
+    seconds: int | None
+    at: datetime
+    keep: timedelta
+
+
+def store(session: Session, spoken: Spoken, *, call_id: uuid.UUID, item_id: uuid.UUID | None) -> bool:
+    """Keep a recording once, however often it is told of; True if it was news."""
+    new = insert(Voicemail).values(
+        id=uuid.uuid4(),
+        call_id=call_id,
+        item_id=item_id,
+        recording_sid=spoken.recording_sid,
+        seconds=spoken.seconds,
+        recorded_at=spoken.at,
+        media_type="",
+        transcript="",
+        fetch_tries=0,
+        next_try_at=spoken.at + FIRST_WAIT,
+        keep_until=spoken.at + spoken.keep,
+    )
+    made = session.scalar(
+        new.on_conflict_do_nothing(index_elements=["recording_sid"]).returning(Voicemail.id)
+    )
+    return made is not None
+
+
+def add_transcript(session: Session, recording_sid: str, text: str) -> Voicemail | None:
+    """Keep what the carrier understood; None if the recording is not known, or was deleted."""
+    row = session.scalar(
+        sa.select(Voicemail).where(Voicemail.recording_sid == recording_sid).with_for_update()
+    )
+    if row is None or row.transcript:
+        return None
+    row.transcript = text
+    return row
+
+
+def fetch_due(db: Database, clock: Clock, recordings: Recordings, *, limit: int = 20) -> int:
+    """Fetch recordings and delete them at the carrier; how many were fetched."""
+    return sum(_fetch(db, clock, recordings, voicemail_id) for voicemail_id in _claim(db, clock, limit))
+
+
+def forget_old(session: Session, *, now: datetime) -> int:
+    """Delete sound and transcript of which the retention time is over; how many."""
+    old = sa.update(Voicemail).where(Voicemail.keep_until < now, Voicemail.audio.is_not(None))
+    gone = session.execute(old.values(audio=None, transcript="").returning(Voicemail.id))
+    return len(gone.all())
+
+
+def of_item(session: Session, item_id: uuid.UUID) -> Sequence[Voicemail]:
+    """The messages spoken for an item, oldest first, without their sound."""
+    query = sa.select(Voicemail).where(Voicemail.item_id == item_id).order_by(Voicemail.recorded_at)
+    return session.scalars(query.options(defer(Voicemail.audio))).all()
+
+
+def _claim(db: Database, clock: Clock, limit: int) -> list[uuid.UUID]:
+    now = clock.now()
+    with db.begin() as session:
+        due = sa.select(Voicemail.id).where(Voicemail.next_try_at <= now).order_by(Voicemail.next_try_at)
+        ids = list(session.scalars(due.limit(limit).with_for_update(skip_locked=True)))
+        taken = sa.update(Voicemail).where(Voicemail.id.in_(ids))
+        session.execute(taken.values(next_try_at=now + LEASE, fetch_tries=Voicemail.fetch_tries + 1))
+    return ids
+
+
+def _fetch(db: Database, clock: Clock, recordings: Recordings, voicemail_id: uuid.UUID) -> int:
+    with db.begin() as session:
+        row = session.get_one(Voicemail, voicemail_id)
+        sid, fetched, tries = row.recording_sid, row.fetched_at is not None, row.fetch_tries
+    try:
+        sound = None if fetched else recordings.fetch(sid)
+        if sound is not None:
+            _keep(db, clock, voicemail_id, sound)
+        if sound is not None or fetched:
+            recordings.remove(sid)
+            _update(db, voicemail_id, removed_at_carrier=clock.now(), next_try_at=None)
+            return int(not fetched)
+    except OSError as error:
+        log.warning("voicemail.not_fetched", voicemail=str(voicemail_id), error=type(error).__name__)
+    again = clock.now() + min(FIRST_WAIT * 2 ** min(tries, 12), WAIT_LONGEST)
+    if tries >= MOST_TRIES:
+        log.error("voicemail.given_up", voicemail=str(voicemail_id))
+    _update(db, voicemail_id, next_try_at=again if tries < MOST_TRIES else None)
+    return 0
+
+
+def _keep(db: Database, clock: Clock, voicemail_id: uuid.UUID, sound: Sound) -> None:
+    _update(db, voicemail_id, audio=sound.audio, media_type=sound.media_type[:40], fetched_at=clock.now())
+
+
+def _update(db: Database, voicemail_id: uuid.UUID, **values: object) -> None:
+    with db.begin() as session:
+        session.execute(sa.update(Voicemail).where(Voicemail.id == voicemail_id).values(**values))

@@ -1,0 +1,90 @@
+"""A caller speaks a message, after agreeing to be recorded. Off unless the clinic turns it on."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from nurseline.callbacks import service as callbacks
+from nurseline.callbacks import voicemail
+from nurseline.callbacks.promises import as_reason, promised_at
+from nurseline.carrier import twiml
+from nurseline.dialogue import RequestCallback, State
+from nurseline.language import understand
+from nurseline.messaging.models import Call, Contact
+from nurseline.parts import Parts
+from nurseline.webhooks.effects import Party, carry_out
+from nurseline.webhooks.forms import RecordingForm, TranscriptForm
+
+LONGEST_SECONDS = 120  # Twilio transcribes no more
+SILENCE_SECONDS = 8  # of silence end the message; slow speakers pause
+
+
+def record_document(parts: Parts, prompts: list[twiml.Prompt], action: str) -> str:
+    """Record what is said after ``prompts``; the call goes on at ``action``."""
+    base = f"{parts.settings.public_base_url}/voice"
+    return twiml.record(
+        prompts,
+        twiml.Record(
+            action,
+            f"{base}/recording",
+            f"{base}/transcript" if parts.settings.voicemail_transcripts else None,
+            LONGEST_SECONDS,
+            SILENCE_SECONDS,
+        ),
+    )
+
+
+def keep_recording(parts: Parts, session: Session, call: Call, form: RecordingForm) -> bool:
+    """Keep a recording with the caller's item; False if nothing was said. A repeat changes nothing."""
+    if not form.recording_sid or form.seconds == 0:
+        return False
+    now = parts.clock.now()
+    spoken = voicemail.Spoken(
+        form.recording_sid, form.seconds, now, timedelta(days=parts.settings.voicemail_days)
+    )
+    voicemail.store(session, spoken, call_id=call.id, item_id=callbacks_item(parts, session, call))
+    return True
+
+
+def receive_recording(parts: Parts, form: RecordingForm) -> None:
+    """The carrier's own report of a recording: also of a caller who hung up after speaking."""
+    with parts.db.begin() as session:
+        call = session.scalar(sa.select(Call).where(Call.call_sid == form.call_sid))
+        if call is not None:
+            keep_recording(parts, session, call, form)
+
+
+def receive_transcript(parts: Parts, form: TranscriptForm) -> None:
+    """Keep what the carrier understood, and look for an emergency in it first of all."""
+    if not form.text:
+        return
+    with parts.db.begin() as session:
+        kept = voicemail.add_transcript(session, form.recording_sid, form.text)
+        call = session.get(Call, kept.call_id) if kept else None
+        if call is None:
+            return
+        tier = understand(form.text, language=State.from_json(call.state).language).tier
+        party = _party(session, call, form.text)
+        if tier in {"emergency", "urgent"}:
+            carry_out(parts, session, party, (RequestCallback(as_reason(tier)),))
+
+
+def callbacks_item(parts: Parts, session: Session, call: Call) -> uuid.UUID:
+    """The open item a message belongs to: the first to be worked of this caller; else one for a nurse."""
+    party, now = _party(session, call, ""), parts.clock.now()
+    found = callbacks.first_open(session, party.key)
+    if found is not None:
+        return found
+    promised = promised_at("nurse", now, parts.hours)
+    wish = callbacks.Request("nurse", "call", "", promised, party.key, party.contact)
+    return callbacks.request(session, wish, now=now).item_id
+
+
+def _party(session: Session, call: Call, words: str) -> Party:
+    contact = session.get(Contact, call.contact_id) if call.contact_id else None
+    key = contact.number_hash if contact else f"call:{call.call_sid}"
+    return Party(contact, key, "call", call.call_sid, words)
