@@ -14,7 +14,7 @@ from nurseline.callbacks.models import CallbackItem
 from nurseline.consent.models import ConsentEvent
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.parts import Parts
-from nurseline.staff.queries.messages import TO_CHECK
+from nurseline.staff.queries.messages import messages_to_check
 
 AHEAD = timedelta(hours=1)  # what is planned for later than this is not of this run
 
@@ -96,10 +96,14 @@ class Books:
         return [_row(one, tuple(events[one.id])) for one in found]
 
     def shown_to_staff(self) -> set[str]:
-        """Rows that the page of messages to check leads to."""
+        """What stands on the pages of messages to check, all of them."""
+        shown, page, pages = set(), 1, 1
         with self._parts.db.begin() as session:
-            found = session.scalars(sa.select(OutboundMessage.id).where(OutboundMessage.status.in_(TO_CHECK)))
-            return {str(one) for one in found}
+            while page <= pages:
+                checks = messages_to_check(session, now=self._parts.clock.now(), page=page)
+                shown |= {str(check.message.id) for check in checks.rows}
+                page, pages = page + 1, checks.pages
+        return shown
 
     def opted_out(self) -> set[str]:
         """Numbers' hashes with an opt-out in the ledger of consent."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 from markupsafe import escape
 
@@ -208,6 +210,24 @@ def test_messages_to_check_are_the_unknown_failed_and_undelivered_ones(desk: Des
     assert "without a reason" in page
     assert "because" in page
     assert "202-555-0123" not in page
+
+
+def test_every_message_to_check_is_on_some_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nurseline.staff.queries.messages.SHOWN", 2)
+    for n in range(5):
+        text_out(desk, f"words number {n}.", "unknown")
+    browser = desk.signed_in()
+    address, seen, pages = "/staff/messages", set(), 0
+    while address:
+        page = browser.get(address).text
+        pages += 1
+        seen |= {n for n in range(5) if f"words number {n}." in page}
+        following = re.search(r'href="([^"]+)" rel="next"', page)
+        address = following[1] if following else ""
+    assert (seen, pages) == (set(range(5)), 3)
+    assert "5 messages in all" in page
+    for nowhere in ("99", "-1", "x"):
+        assert "words number" in browser.get(f"/staff/messages?page={nowhere}").text
 
 
 def test_nothing_to_check_says_so(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from nurseline.staff.words import REFUSALS
 
 TO_CHECK = ("unknown", "failed", "undelivered")
 BACK = timedelta(days=30)
-SHOWN = 200
+SHOWN = 200  # on one page
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,29 @@ class Check:
     events: Sequence[OutboundEvent]
 
 
-def messages_to_check(session: Session, *, now: datetime) -> list[Check]:
-    """Those of the last 30 days: unknown ones first, then the newest."""
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """One page of them. ``page`` counts from 1; ``count`` is of all pages."""
+
+    rows: Sequence[Check]
+    page: int
+    pages: int
+    count: int
+
+
+def messages_to_check(session: Session, *, now: datetime, page: int = 1) -> Checks:
+    """Those of the last 30 days: unknown ones first, then the newest. The last page, if there is no such."""
+    wanted = (OutboundMessage.status.in_(TO_CHECK), OutboundMessage.created_at > now - BACK)
+    count = session.scalar(sa.select(sa.func.count()).select_from(OutboundMessage).where(*wanted)) or 0
+    pages = max(1, math.ceil(count / SHOWN))
+    page = min(max(page, 1), pages)
     unknown_first = sa.case((OutboundMessage.status == "unknown", 0), else_=1)
     rows = session.scalars(
         sa.select(OutboundMessage)
-        .where(OutboundMessage.status.in_(TO_CHECK), OutboundMessage.created_at > now - BACK)
-        .order_by(unknown_first, OutboundMessage.created_at.desc())
+        .where(*wanted)
+        .order_by(unknown_first, OutboundMessage.created_at.desc(), OutboundMessage.id)
         .options(selectinload(OutboundMessage.contact))
+        .offset((page - 1) * SHOWN)
         .limit(SHOWN)
     ).all()
     events: dict[uuid.UUID, list[OutboundEvent]] = {row.id: [] for row in rows}
@@ -47,9 +63,10 @@ def messages_to_check(session: Session, *, now: datetime) -> list[Check]:
         of_these = sa.select(OutboundEvent).where(OutboundEvent.subject_id.in_(list(events)))
         for event in session.scalars(of_these.order_by(OutboundEvent.at, OutboundEvent.id)):
             events[event.subject_id].append(event)
-    return [
+    checks = [
         Check(row, parse(row.contact.number).masked, went_at(row), known(row), events[row.id]) for row in rows
     ]
+    return Checks(checks, page, pages, count)
 
 
 def known(message: OutboundMessage) -> str:
