@@ -69,21 +69,49 @@ class Transitions:
         ``values``: other columns to set in the same statement; ``extra``: other columns of the history
         row. Raises IllegalMoveError for an unknown ``to``.
         """
-        allowed = self._allowed(to)
-        if not ids:
+        if not self._known(to) or not ids:
             return []
         table = self.model.__table__
-        statement = (
+        moved = (
             sa.update(self.model)
             # An array is one parameter, so the statement is the same however many rows it moves.
-            .where(table.c.id == sa.any_(_array(table.c.id, list(ids))), allowed, *only_if)
+            .where(table.c.id == sa.any_(_array(table.c.id, list(ids))), self._allowed(to), *only_if)
             .values(status=to, **(values or {}))
             .returning(table.c.id)
-            .execution_options(synchronize_session=False)
+            .cte("moved")
         )
-        moved = list(session.scalars(statement))
-        self.note(session, moved, to, at=at, cause=cause, actor=actor, extra=extra)
-        return moved
+        line = {"cause": cause, "at": at, "status": to, "actor": actor, **(extra or {})}
+        return [row.id for row in self._carry_out(session, moved, line)]
+
+    def take(
+        self,
+        session: Session,
+        chosen: sa.Select[Any],
+        to: str,
+        *,
+        at: datetime,
+        cause: str,
+        actor: str = "line",
+        only_if: Sequence[ColumnElement[bool]] = (),
+        values: Mapping[str, Any] | None = None,
+        giving: Sequence[ColumnElement[Any]] = (),
+    ) -> list[Any]:
+        """Like `move` for the rows whose ids the query ``chosen`` picks and locks, in the same statement.
+
+        Gives a row of ``giving`` for each that moved, in no order. ``only_if`` may join other tables.
+        """
+        if not self._known(to):
+            return []
+        table = self.model.__table__
+        picked = chosen.cte("picked").prefix_with("MATERIALIZED")
+        moved = (
+            sa.update(self.model)
+            .where(table.c.id == picked.c.id, self._allowed(to), *only_if)
+            .values(status=to, **(values or {}))
+            .returning(table.c.id, *giving)
+            .cte("moved")
+        )
+        return self._carry_out(session, moved, {"cause": cause, "at": at, "status": to, "actor": actor})
 
     def move_each(
         self,
@@ -100,24 +128,21 @@ class Transitions:
 
         ``values`` are those that all rows share. Raises IllegalMoveError for an unknown ``to``.
         """
-        allowed = self._allowed(to)
-        if not rows:
+        if not self._known(to) or not rows:
             return []
         table = self.model.__table__
         own, match = list(rows[0].values), list(rows[0].match)
         given = self._given(rows, own, match)
-        statement = (
+        moved = (
             sa.update(self.model)
-            .where(table.c.id == given.c.id, allowed, *only_if)
+            .where(table.c.id == given.c.id, self._allowed(to), *only_if)
             .where(*(table.c[name] == given.c[f"is_{name}"] for name in match))
             .values(status=to, **(values or {}), **{name: given.c[f"to_{name}"] for name in own})
-            .returning(table.c.id)
-            .execution_options(synchronize_session=False)
+            .returning(table.c.id, given.c.cause)
+            .cte("moved")
         )
-        moved = set(session.scalars(statement))
-        done = [row for row in rows if row.id in moved]
-        self._append(session, [row.id for row in done], to, [row.cause for row in done], at, actor)
-        return [row.id for row in done]
+        line = {"cause": moved.c.cause, "at": at, "status": to, "actor": actor}
+        return [row.id for row in self._carry_out(session, moved, line)]
 
     def note(
         self,
@@ -131,53 +156,50 @@ class Transitions:
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         """Append to the history of ``ids``. Also used for the first status of a new row."""
-        self._append(session, list(ids), status, [cause] * len(ids), at, actor, extra or {})
+        if ids:
+            same = {"at": at, "status": status, "cause": cause, "actor": actor, **(extra or {})}
+            subjects = sa.func.unnest(_array(self.history.__table__.c.subject_id, list(ids)))
+            session.execute(self._lines(subjects, same))
+
+    def _known(self, to: str) -> bool:
+        if to not in self.legal:
+            raise IllegalMoveError(f"{self.model.__tablename__}: nothing moves to {to!r}")
+        return True
 
     def _allowed(self, to: str) -> ColumnElement[bool]:
         """Condition: the row has a status from which ``to`` may be entered."""
-        if to not in self.legal:
-            raise IllegalMoveError(f"{self.model.__tablename__}: nothing moves to {to!r}")
         # As an expression, so that the planner cannot take it for the predicate of a partial index: counted
         # when nothing was scheduled, that index looks empty, and one move would read a million due rows.
         status = self.model.__table__.c.status.concat("")
         return status == sa.any_(_array(sa.column("status", sa.Text()), sorted(self.legal[to])))
 
     def _given(self, rows: Sequence[Each], own: Sequence[str], match: Sequence[str]) -> sa.TableValuedAlias:
-        """The rows as a table: ``id``, ``to_…`` for each value, ``is_…`` for each column to match."""
-        columns = self.model.__table__.c
-        arrays: list[ColumnElement[Any]] = [_array(columns.id, [row.id for row in rows])]
-        names = [sa.column("id", columns.id.type)]
-        for prefix, kept in (("to_", own), ("is_", match)):
-            for name in kept:
-                listed = [(row.values if prefix == "to_" else row.match)[name] for row in rows]
-                arrays.append(_array(columns[name], listed))
-                names.append(sa.column(f"{prefix}{name}", columns[name].type))
+        """The rows as a table: ``id``, ``cause``, ``to_…`` for each value, ``is_…`` for each to match."""
+        columns, cause = self.model.__table__.c, self.history.__table__.c.cause
+        given: list[tuple[str, ColumnElement[Any], list[Any]]] = [
+            ("id", columns.id, [row.id for row in rows]),
+            ("cause", cause, [row.cause for row in rows]),
+            *((f"to_{name}", columns[name], [row.values[name] for row in rows]) for name in own),
+            *((f"is_{name}", columns[name], [row.match[name] for row in rows]) for name in match),
+        ]
+        arrays = [_array(like, listed) for _, like, listed in given]
+        names = [sa.column(name, like.type) for name, like, _ in given]
         return sa.func.unnest(*arrays).table_valued(*names, name="given").render_derived(name="given")
 
-    def _append(
-        self,
-        session: Session,
-        ids: Sequence[uuid.UUID],
-        status: str,
-        causes: Sequence[str],
-        at: datetime,
-        actor: str,
-        extra: Mapping[str, Any] | None = None,
-    ) -> None:
-        if not ids:
-            return
+    def _carry_out(self, session: Session, moved: sa.CTE, line: Mapping[str, Any]) -> list[Any]:
+        """Move and write the history in one statement; a row for each that moved."""
+        noted = self._lines(moved.c.id, line).cte("noted")
+        session.flush()  # what the caller has only prepared may be what moves
+        return list(session.execute(sa.select(*moved.c).add_cte(noted)))
+
+    def _lines(self, subject: ColumnElement[Any], same: Mapping[str, Any]) -> sa.Insert:
         columns = self.history.__table__.c
-        each = (
-            sa.func.unnest(_array(columns.subject_id, list(ids)), _array(columns.cause, list(causes)))
-            .table_valued(
-                sa.column("id", columns.subject_id.type), sa.column("why", columns.cause.type), name="each"
-            )
-            .render_derived(name="each")
-        )
-        same = {"at": at, "status": status, "actor": actor, **(extra or {})}
-        values = [sa.literal(value, columns[name].type) for name, value in same.items()]
-        chosen = sa.select(each.c.id, each.c.why, *values)
-        session.execute(sa.insert(self.history).from_select(["subject_id", "cause", *same], chosen))
+        values = [
+            value if isinstance(value, ColumnElement) else sa.literal(value, columns[name].type)
+            for name, value in same.items()
+        ]
+        chosen = sa.select(subject.label("subject_id"), *values)
+        return sa.insert(self.history).from_select(["subject_id", *same], chosen)
 
 
 def _array(like: ColumnElement[Any], values: list[Any]) -> ColumnElement[Any]:

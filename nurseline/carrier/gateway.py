@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import ssl
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from requests.adapters import HTTPAdapter
 from requests.exceptions import (
     ConnectTimeout,
     InvalidURL,
@@ -29,6 +31,7 @@ from nurseline.outcomes import Accepted, Ambiguous, Listing, NotSent, Refused, S
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0  # above the roughly 26 s after which Twilio itself gives up
+PROMPT = (2.0, 5.0)  # seconds to connect and to read, where somebody waits for the answer on a page
 # Twilio connection overrides for callbacks: up to three tries, also after time-outs and our own 5xx.
 CALLBACK_OVERRIDES = "#ct=3000&rc=3&rp=ct,rt,5xx"
 TOO_MANY = 429
@@ -36,6 +39,7 @@ REQUEST_TIMEOUT = 408  # from something in between: the request may have got thr
 SERVER_ERROR = 500
 FIRST_CODE = 10_000  # Twilio's codes have five digits; the SDK puts the HTTP status where there is none
 NOT_FOUND = 404
+RETRY_AFTER_LONGEST = 60.0  # seconds; a carrier that asks for more is asked again all the same
 LIST_PAGE = 200
 LIST_MOST = 1000  # messages to one number that are read at most; a patient has a few dozen
 OURS = frozenset({"outbound-api", "outbound-reply"})
@@ -67,11 +71,28 @@ UNREADABLE = (TwilioException, RequestException, ValueError, LookupError, TypeEr
 class _Http(TwilioHttpClient):  # type: ignore[misc]
     """The SDK's client with explicit time limits, no retries, and nothing logged."""
 
+    def __init__(self, width: int, limits: tuple[float, float]) -> None:
+        super().__init__()
+        self._limits = limits
+        # The SDK keeps ten connections; with more threads than that each further request would open its own.
+        for scheme in ("https://", "http://"):
+            self.session.mount(scheme, HTTPAdapter(pool_maxsize=width))
+        self._seen = threading.local()
+
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         # The SDK compares the argument with a number, which a pair is not, but takes its own field as it is.
-        self.timeout = (CONNECT_SECONDS, READ_SECONDS)
+        self.timeout = self._limits
         kwargs["timeout"] = None
-        return super().request(method, url, *args, **kwargs)
+        self._seen.retry_after = None
+        response = super().request(method, url, *args, **kwargs)
+        self._seen.retry_after = (response.headers or {}).get("Retry-After")  # the SDK's errors have none
+        return response
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds for which the last answer to this thread asked to be left alone; 0 if it did not."""
+        said = str(getattr(self._seen, "retry_after", None) or "")
+        return min(float(said), RETRY_AFTER_LONGEST) if said.isdecimal() else 0.0
 
     def log_request(self, kwargs: dict[str, Any]) -> None:
         """Nothing: the SDK would log the patient's number."""
@@ -92,9 +113,16 @@ class TwilioGateway:
         public_base_url: str,
         from_number: str = "",
         messaging_service_sid: str = "",
+        width: int = 10,
+        limits: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     ) -> None:
-        """``from_number`` or ``messaging_service_sid``: the sender; the service wins if both are given."""
-        self._client = Client(account_sid, auth_token, http_client=_Http())
+        """``from_number`` or ``messaging_service_sid``: the sender; the service wins if both are given.
+
+        ``width``: connections that are kept open, one for each request at once. ``limits``: seconds to
+        connect and to wait for an answer.
+        """
+        self._http = _Http(width, limits)
+        self._client = Client(account_sid, auth_token, http_client=self._http)
         self._client.api.base_url = api_base_url
         self._client.region = self._client.edge = None  # from the environment; they would change the address
         self._base = public_base_url
@@ -109,7 +137,8 @@ class TwilioGateway:
         """Ask Twilio once to send ``body``; our reference comes back with every status callback."""
         callback = f"{self._base}/status?ref={reference}{CALLBACK_OVERRIDES}"
         return _asked(
-            lambda: self._client.messages.create(to=to, body=body, status_callback=callback, **self._sender)
+            self._http,
+            lambda: self._client.messages.create(to=to, body=body, status_callback=callback, **self._sender),
         )
 
     def call(self, *, to: str, reference: uuid.UUID) -> SendOutcome:
@@ -118,22 +147,35 @@ class TwilioGateway:
         The document is fetched only after the carrier has found out who answered (synchronous
         ``MachineDetection``): before that nothing may be said that is not meant for a machine. With
         ``DetectMessageEnd`` a machine is left to finish its greeting, so that our words are recorded whole;
-        a person is recognised as fast as with ``Enable``. Without a number to call from it is refused.
+        a person is recognised as fast as with ``Enable``.
         """
+        answered_by = {"machine_detection": "DetectMessageEnd"}
+        return self._call(to, "/voice/reminder", "/voice/reminder/status", reference, **answered_by)
+
+    def ring_staff(self, *, to: str, reference: uuid.UUID) -> SendOutcome:
+        """Ask Twilio once to ring a staff member's telephone, so that they are connected with a patient.
+
+        Who answers is asked to press a key, so no machine needs to be recognised.
+        """
+        return self._call(to, "/voice/callback", "/voice/callback/status", reference)
+
+    def _call(self, to: str, document: str, status: str, reference: uuid.UUID, **more: Any) -> SendOutcome:
+        """Ask once for a call from the clinic's number; without one it is refused."""
         if not self._from:
             return Refused(NO_CALLING_NUMBER, meaning_of(NO_CALLING_NUMBER))
-        address, reference_part = f"{self._base}/voice/reminder", f"?ref={reference}{CALLBACK_OVERRIDES}"
+        reference_part = f"?ref={reference}{CALLBACK_OVERRIDES}"
         return _asked(
+            self._http,
             lambda: self._client.calls.create(
                 to=to,
                 from_=self._from,
-                url=address + reference_part,
+                url=f"{self._base}{document}{reference_part}",
                 method="POST",
-                status_callback=f"{address}/status{reference_part}",
+                status_callback=f"{self._base}{status}{reference_part}",
                 status_callback_event=CALL_EVENTS,
-                machine_detection="DetectMessageEnd",
                 timeout=RING_SECONDS,
-            )
+                **more,
+            ),
         )
 
     def find(self, *, to: str, body: str, since: datetime) -> Listing:
@@ -212,16 +254,18 @@ def _standing(message: Any) -> Standing:
 
 
 def _standing_of_call(call: Any) -> Standing:
+    if not call.sid or not call.status:
+        raise ValueError("no call")
     seconds = None if call.duration is None else int(call.duration)
     return Standing(str(call.sid), str(call.status), call.date_created, seconds=seconds)
 
 
-def _asked(create: Callable[[], Any]) -> SendOutcome:
+def _asked(http: _Http, create: Callable[[], Any]) -> SendOutcome:
     """What became of one create, whatever the network and the carrier did."""
     try:
         made = create()
     except (TwilioRestException, TwilioServiceException) as error:
-        return _answered(int(error.status), error.code)
+        return _answered(int(error.status), error.code, http.retry_after)
     except RequestException as error:
         return _broken(error)
     except (TwilioException, ValueError, LookupError, TypeError, AttributeError):
@@ -241,9 +285,10 @@ def _made_soon_after(since: datetime, found: Iterable[Any]) -> list[Any]:
     return sorted(ours, key=lambda one: (one.date_created, one.sid))
 
 
-def _answered(status: int, code: int | None) -> SendOutcome:
+def _answered(status: int, code: int | None, retry_after: float) -> SendOutcome:
     if status == TOO_MANY:
-        return NotSent("too many requests", random.uniform(1.0, 3.0))  # noqa: S311 - jitter
+        wait = retry_after + random.uniform(1.0, 3.0)  # noqa: S311 - jitter
+        return NotSent("too many requests", wait, crowded=retry_after)
     if status >= SERVER_ERROR or status == REQUEST_TIMEOUT:
         return Ambiguous(f"carrier answered {status}")
     known = int(code or 0)

@@ -6,10 +6,10 @@ first, all in one order, so that neither two workers nor a worker and a STOP wai
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,8 +22,8 @@ from nurseline.consent import service as consent
 from nurseline.consent.allowed import AllowedHours
 from nurseline.db import Database, away
 from nurseline.messaging.answers import ANSWER_WITHIN
-from nurseline.messaging.models import Contact, OutboundMessage
-from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, others_to
+from nurseline.messaging.models import OutboundMessage
+from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, Claimed, others_to
 from nurseline.messaging.timing import Decision, Go, Past, Skip, Wait, decide, useful
 from nurseline.transitions import Each
 
@@ -34,28 +34,17 @@ Words = Callable[[str, str], tuple[str, str]]  # (content id, language) -> (text
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A message that this worker has claimed."""
-
-    id: uuid.UUID
-    token: uuid.UUID
-
-
-@dataclass(frozen=True, slots=True)
 class Going:
     """A message whose ``attempt`` was committed as ``sending``: the request may start.
 
-    ``channel``: text or call; ``refused``: the carrier's error of an earlier attempt, if it gave one.
+    ``channel``: text or call.
     """
 
-    claim: Claim
-    number_hash: str
+    row: Claimed
     to: str
     body: str
     attempt: int
     channel: str
-    send_before: datetime | None
-    refused: int | None
 
 
 @dataclass(slots=True)
@@ -76,39 +65,43 @@ class Decider:
     words: Words
     hours: AllowedHours
 
-    def let_go(self, claims: Sequence[Claim]) -> tuple[list[Going], list[Claim]]:
-        """Decide about ``claims`` and commit it: those that go, and those to be brought again.
+    def let_go(self, rows: Sequence[Claimed]) -> tuple[list[Going], list[Claimed]]:
+        """Decide about claimed ``rows`` and commit it: those that go, and those to be brought again.
 
         Of several automated messages to one number only the first is decided; the next is to see what
         became of it. Raises DBAPIError if the database is away: the claims then run out by themselves.
         """
+        now, again = _one_for_each_number(rows)
         try:
             with self.db.begin() as session:
-                return self._decide_all(session, claims)
+                return self._decide_all(session, now), again
         except DBAPIError as error:
             if away(error):
                 raise
-            if len(claims) > 1:  # one of them is at fault: the others must not suffer
-                parts = [self.let_go([claim]) for claim in claims]
-                return [one for going, _ in parts for one in going], [c for _, again in parts for c in again]
-            self._put_off(claims[0], error)
-            return [], []
+            if len(now) > 1:  # one of them is at fault: the others must not suffer
+                return [going for row in now for going in self.let_go([row])[0]], again
+            with self.db.begin() as session:
+                at = self.clock.now()
+                _move(session, [_put_off(now[0], at, error)], "scheduled", at, NO_CLAIM)
+            return [], again
 
-    def _decide_all(self, session: Session, claims: Sequence[Claim]) -> tuple[list[Going], list[Claim]]:
-        rows, again = _one_for_each_number(_read(session, claims))
+    def _decide_all(self, session: Session, rows: Sequence[Claimed]) -> list[Going]:
         automated = [row for row in rows if row.purpose not in ANSWERS]
         consent.hold_all(session, {row.number_hash for row in automated})
         now = self.clock.now()
         past = others_to(session, automated, now=now)
         fates = _Fates()
+        words = cache(self.words)  # a chunk of reminders has few different ones
         for row in rows:
-            self._decide_one(row, past.get(row.id), now, fates)
+            self._decide_one(row, past.get(row.id), now, words, fates)
         going = _let(session, fates, now)
         _move(session, fates.wait, "scheduled", now, NO_CLAIM)
         _move(session, fates.skip, "skipped", now, NO_CLAIM)
-        return going, again
+        return going
 
-    def _decide_one(self, row: Any, past: Past | None, now: datetime, fates: _Fates) -> None:
+    def _decide_one(
+        self, row: Claimed, past: Past | None, now: datetime, words: Words, fates: _Fates
+    ) -> None:
         mine = {"claim_token": row.claim_token}
         try:
             to = self.db.keyring.decrypt(row.number)
@@ -118,100 +111,50 @@ class Decider:
                 case Wait(until, why):
                     fates.wait.append(Each(row.id, why, {"send_after": until, "reason": row.reason}, mine))
                 case Go():
-                    fates.go.append(self._worded(row, to))
+                    fates.go.append(self._worded(row, to, words))
         except Exception as error:
             # No words for it, or a field that no key opens. It waits until somebody has put that right, and
             # neither keeps others from going nor goes round and round.
-            fates.wait.append(_put_off(row.id, row.claim_token, now, error))
+            fates.wait.append(_put_off(row, now, error))
 
-    def _decision(self, row: Any, to: str, past: Past | None, now: datetime) -> Decision:
+    def _decision(self, row: Claimed, to: str, past: Past | None, now: datetime) -> Decision:
         if past is None:
             return Go() if useful(row.send_before, now) else Skip("too late")
         where = self.hours.where(to, row.timezone or row.patient_timezone)
         return decide(row.send_before, where, past, now)
 
-    def _worded(self, row: Any, to: str) -> tuple[Going, Each]:
+    def _worded(self, row: Claimed, to: str, words: Words) -> tuple[Going, Each]:
         automated = row.purpose not in ANSWERS
         channel = "call" if automated and row.patient_channel == "call" else row.channel
         text, version = None, row.content_version
         if row.body is not None:
             text = self.db.keyring.decrypt(row.body)
         elif channel == "text":
-            text, version = self.words(row.content_id, row.language)
-        going = Going(
-            Claim(row.id, row.claim_token),
-            row.number_hash,
-            to,
-            text or "",
-            row.attempts + 1,
-            channel,
-            row.send_before,
-            row.error_code,
-        )
-        asks = row.purpose == "reminder"
+            text, version = words(row.content_id, row.language)
+        going = Going(row, to, text or "", row.attempts + 1, channel)
         values = {
             "body": text,
             "content_version": version,
             "attempts": going.attempt,
             "channel": channel,
-            "answer_until": self.clock.now() + ANSWER_WITHIN if asks else None,
+            "answer_until": self.clock.now() + ANSWER_WITHIN if row.purpose == "reminder" else None,
         }
         return going, Each(row.id, "request", values, {"claim_token": row.claim_token})
 
-    def _put_off(self, claim: Claim, error: Exception) -> None:
-        now = self.clock.now()
-        with self.db.begin() as session:
-            _move(session, [_put_off(claim.id, claim.token, now, error)], "scheduled", now, NO_CLAIM)
 
-
-def _read(session: Session, claims: Sequence[Claim]) -> Sequence[Any]:
-    """The claimed rows that are still this worker's, in the order of ``claims``.
-
-    Encrypted fields come as they are: one that no key opens must not spoil the whole chunk.
-    """
-    message = OutboundMessage
-    query = (
-        sa.select(
-            message.id,
-            message.claim_token,
-            message.contact_id,
-            message.number_hash,
-            message.purpose,
-            message.content_id,
-            message.language,
-            message.content_version,
-            sa.type_coerce(message.body, sa.LargeBinary).label("body"),
-            message.send_before,
-            message.timezone,
-            message.reason,
-            message.attempts,
-            message.error_code,
-            message.injection_id,
-            message.channel,
-            sa.type_coerce(Contact.number, sa.LargeBinary).label("number"),
-            Contact.timezone.label("patient_timezone"),
-            Contact.channel.label("patient_channel"),
-        )
-        .join(Contact, Contact.id == message.contact_id)
-        .where(message.id == sa.any_(sa.literal([claim.id for claim in claims], sa.ARRAY(sa.Uuid))))
-    )
-    mine = {claim.id: (place, claim.token) for place, claim in enumerate(claims)}
-    kept = [row for row in session.execute(query) if mine[row.id][1] == row.claim_token]
-    return sorted(kept, key=lambda row: mine[row.id][0])
-
-
-def _one_for_each_number(rows: Sequence[Any]) -> tuple[list[Any], list[Claim]]:
+def _one_for_each_number(rows: Sequence[Claimed]) -> tuple[list[Claimed], list[Claimed]]:
     """Those to decide about now, and those that come after another automated message to their number."""
-    first: list[Any] = []
-    again: list[Claim] = []
+    first: list[Claimed] = []
+    again: list[Claimed] = []
     numbers: set[str] = set()
     for row in rows:
-        if row.purpose not in ANSWERS and row.number_hash in numbers:
-            again.append(Claim(row.id, row.claim_token))
-            continue
-        if row.purpose not in ANSWERS:
+        if row.purpose in ANSWERS:
+            first.append(row)
+        elif row.number_hash in numbers:
+            again.append(row)
+        else:
             numbers.add(row.number_hash)
-        first.append(row)
+            first.append(row)
     return first, again
 
 
@@ -233,7 +176,8 @@ def _move(session: Session, rows: Sequence[Each], to: str, now: datetime, values
     MOVES.move_each(session, rows, to, at=now, values=values)
 
 
-def _put_off(message_id: uuid.UUID, token: uuid.UUID, now: datetime, error: Exception) -> Each:
-    log.error("message.not_prepared", message=str(message_id), error=type(error).__name__)
+def _put_off(row: Claimed, now: datetime, error: Exception) -> Each:
+    log.error("message.not_prepared", message=str(row.id), error=type(error).__name__)
     values = {"send_after": now + UNPREPARED, "reason": "could not be prepared"}
-    return Each(message_id, f"could not be prepared: {type(error).__name__}", values, {"claim_token": token})
+    cause = f"could not be prepared: {type(error).__name__}"
+    return Each(row.id, cause, values, {"claim_token": row.claim_token})

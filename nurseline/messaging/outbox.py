@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
@@ -135,21 +135,72 @@ def _row(contact: Contact, p: Plan, at: datetime) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message that a worker has claimed, as it then was. ``body`` and ``number`` are still encrypted."""
+
+    id: uuid.UUID
+    claim_token: uuid.UUID
+    contact_id: uuid.UUID
+    number_hash: str
+    purpose: str
+    priority: int
+    content_id: str
+    language: str
+    content_version: str
+    body: bytes | None
+    send_after: datetime
+    send_before: datetime | None
+    timezone: str | None
+    reason: str
+    attempts: int
+    error_code: int | None
+    injection_id: uuid.UUID | None
+    channel: str
+    number: bytes
+    patient_timezone: str | None
+    patient_channel: str
+
+
+# Encrypted fields come as they are: one that no key opens must not keep others from being claimed.
+_RAW = {
+    "body": sa.type_coerce(OutboundMessage.body, sa.LargeBinary),
+    "number": sa.type_coerce(Contact.number, sa.LargeBinary),
+    "patient_timezone": Contact.timezone,
+    "patient_channel": Contact.channel,
+}
+CLAIMED = [
+    _RAW[each.name].label(each.name) if each.name in _RAW else OutboundMessage.__table__.c[each.name]
+    for each in fields(Claimed)
+    if each.name != "id"
+]
+
+
 def claim_due(
     session: Session, *, now: datetime, limit: int, lane: Lane | None = None
-) -> tuple[uuid.UUID, list[uuid.UUID]]:
-    """Take up to ``limit`` due messages for this worker: (claim token, ids), most urgent and oldest first.
+) -> tuple[uuid.UUID, list[Claimed]]:
+    """Take up to ``limit`` due messages for this worker: (claim token, rows), most urgent and oldest first.
 
     ``lane``: only those of one lane; None for the urgent ones and then reminders. Rows that another worker
     is taking are passed over, so claims never wait for each other.
     """
     token = uuid.uuid4()
-    due: list[uuid.UUID] = []
+    taken: list[Claimed] = []
     for each in LANES if lane is None else (lane,):
-        due += session.scalars(_due(each, now).limit(limit - len(due))).all()
-    values = {"claim_token": token, "lease_until": now + CLAIM_LEASE}
-    moved = set(MOVES.move(session, due, "claimed", at=now, cause="due", values=values))
-    return token, [i for i in due if i in moved]
+        rows = MOVES.take(
+            session,
+            _due(each, now).limit(limit - len(taken)),
+            "claimed",
+            at=now,
+            cause="due",
+            only_if=[Contact.id == OutboundMessage.contact_id],
+            values={"claim_token": token, "lease_until": now + CLAIM_LEASE},
+            giving=CLAIMED,
+        )
+        taken += sorted(
+            (Claimed(*row) for row in rows), key=lambda row: (row.priority, row.send_after, row.id)
+        )
+    return token, taken
 
 
 def _due(lane: Lane, now: datetime) -> sa.Select[uuid.UUID]:

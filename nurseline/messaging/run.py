@@ -22,8 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from nurseline.clock import Clock
 from nurseline.db import Database
 from nurseline.messaging.carrier import Gateway
-from nurseline.messaging.letting_go import Claim, Decider, Going
-from nurseline.messaging.outbox import MOVES, NO_CLAIM, Lane, claim_due
+from nurseline.messaging.letting_go import Decider, Going
+from nurseline.messaging.outbox import MOVES, NO_CLAIM, Claimed, Lane, claim_due
 from nurseline.messaging.rate import Rate
 from nurseline.messaging.results import PATIENCE_SECONDS, Recorder, Result
 from nurseline.outcomes import NotSent, SendOutcome
@@ -54,8 +54,8 @@ class Run:
     limit: int
     seconds: float
     claimed: int = 0
-    waiting: list[Claim] = field(default_factory=list)
-    _unasked: list[Claim] = field(default_factory=list)
+    waiting: list[Claimed] = field(default_factory=list)
+    _unasked: list[Claimed] = field(default_factory=list)
     _got: list[tuple[Going, SendOutcome | BaseException]] = field(default_factory=list)
     _under_way: dict[uuid.UUID, Going] = field(default_factory=dict)
     _finished: SimpleQueue[tuple[Going, SendOutcome | BaseException]] = field(default_factory=SimpleQueue)
@@ -105,21 +105,21 @@ class Run:
             self._ask_for(one)
         return bool(chunk)
 
-    def _chunk(self, most: int) -> list[Claim]:
+    def _chunk(self, most: int) -> list[Claimed]:
         """Up to ``most`` claimed messages, claiming what is missing."""
         missing = min(most - len(self.waiting), self.limit - self.claimed)
         if missing > 0:
             with self.db.begin() as session:
-                token, ids = claim_due(session, now=self.clock.now(), limit=missing, lane=self.lane)
-            self.claimed += len(ids)
-            self.waiting.extend(Claim(message_id, token) for message_id in ids)
+                _, rows = claim_due(session, now=self.clock.now(), limit=missing, lane=self.lane)
+            self.claimed += len(rows)
+            self.waiting += rows
         return list(self.waiting)[:most]
 
-    def _let_go(self, chunk: Sequence[Claim]) -> list[Going]:
+    def _let_go(self, chunk: Sequence[Claimed]) -> list[Going]:
         if not chunk:
             return []
         going, again = self.decider.let_go(chunk)
-        self._unasked = [one.claim for one in going]
+        self._unasked = [one.row for one in going]
         del self.waiting[: len(chunk)]
         self.waiting[:0] = again
         return going
@@ -132,8 +132,8 @@ class Run:
         return used
 
     def _ask_for(self, going: Going) -> None:
-        self._under_way[going.claim.id] = going
-        self._unasked.remove(going.claim)
+        self._under_way[going.row.id] = going
+        self._unasked.remove(going.row)
         self.pool.submit(self._ask, going)
 
     def _ask(self, going: Going) -> None:
@@ -141,9 +141,9 @@ class Run:
         outcome: SendOutcome | BaseException
         try:
             if going.channel == "call":
-                outcome = self.gateway.call(to=going.to, reference=going.claim.id)
+                outcome = self.gateway.call(to=going.to, reference=going.row.id)
             else:
-                outcome = self.gateway.send(to=going.to, body=going.body, reference=going.claim.id)
+                outcome = self.gateway.send(to=going.to, body=going.body, reference=going.row.id)
         except BaseException as error:
             outcome = error
         self._finished.put((going, outcome))
@@ -182,7 +182,7 @@ class Run:
         except SQLAlchemyError as error:
             self._wrong = error
         for one, _ in self._got:
-            self._under_way.pop(one.claim.id, None)
+            self._under_way.pop(one.row.id, None)
         self._got.clear()
 
     def _slow_down(self, results: Sequence[Result]) -> None:
@@ -207,7 +207,7 @@ class Run:
         self._unasked = []
         if not left:
             return
-        rows = [Each(one.id, "not begun", match={"claim_token": one.token}) for one in left]
+        rows = [Each(one.id, "not begun", match={"claim_token": one.claim_token}) for one in left]
         try:
             with self.db.begin() as session:
                 values = {"sending_at": None, **NO_CLAIM}

@@ -138,7 +138,23 @@ def test_too_many_requests_surely_did_not_arrive_and_wait_a_little(make: Make) -
         outcome = send(make(carrier.url))
     assert isinstance(outcome, NotSent)
     assert 1.0 <= outcome.wait_seconds <= 3.0
+    assert outcome.crowded == 0.0
     assert len(carrier.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("7", 7.0), ("86400", 60.0), ("0", 0.0), ("soon", 0.0), ("-3", 0.0), ("", 0.0)]
+)
+def test_a_carrier_that_says_how_long_it_wants_to_be_left_alone_is_believed_for_a_minute(
+    make: Make, said: str, seconds: float
+) -> None:
+    with wire(
+        say(f"HTTP/1.1 429 X\r\nRetry-After: {said}\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+    ) as carrier:
+        outcome = send(make(carrier.url))
+    assert isinstance(outcome, NotSent)
+    assert outcome.crowded == seconds
+    assert seconds + 1.0 <= outcome.wait_seconds <= seconds + 3.0
 
 
 def test_a_silent_carrier_is_ambiguous_after_the_time_to_read(

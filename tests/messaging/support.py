@@ -1,14 +1,14 @@
 """What the tests of the outbox share."""
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from nurseline.carrier.errors import meaning_of
-from nurseline.messaging.letting_go import Claim
-from nurseline.messaging.models import OutboundEvent, OutboundMessage
-from nurseline.messaging.outbox import Lane, claim_due
+from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
+from nurseline.messaging.outbox import CLAIMED, Claimed, Lane, claim_due
 from nurseline.messaging.reports import Report, apply_report
 from nurseline.messaging.sending import Sender
 from nurseline.parts import Parts
@@ -36,13 +36,17 @@ def force(parts: Parts, message_id: uuid.UUID, **values: Any) -> None:
 def claimed(parts: Parts, *, limit: int = 100, lane: Lane | None = None) -> tuple[uuid.UUID, list[uuid.UUID]]:
     """Claim what is due, as a worker does, in a transaction of its own."""
     with parts.db.begin() as session:
-        return claim_due(session, now=parts.clock.now(), limit=limit, lane=lane)
+        token, rows = claim_due(session, now=parts.clock.now(), limit=limit, lane=lane)
+        return token, [row.id for row in rows]
 
 
 def send_one(sender: Sender, message_id: uuid.UUID, token: uuid.UUID) -> None:
     """Send one claimed message, if it may still go."""
+    query = sa.select(OutboundMessage.id, *CLAIMED).join(Contact).where(OutboundMessage.id == message_id)
+    with sender.db.begin() as session:
+        row = Claimed(*session.execute(query).one())
     run = sender.run()
-    run.waiting.append(Claim(message_id, token))
+    run.waiting.append(replace(row, claim_token=token))
     run.go()
 
 
