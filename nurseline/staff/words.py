@@ -69,6 +69,19 @@ REFUSALS = {
 }
 
 
+# What became of a call that was to read a reminder, by the reason it is stored with.
+CALLS = {
+    "busy": "The line was busy, or the call was declined.",
+    "no answer": "Nobody answered the call.",
+    "no person answered": "A machine answered, or nobody pressed a key. It was asked to call, nothing more.",
+    "hung up before a word": "The call was answered and ended before a word was said.",
+    "hung up during the words": "Somebody hung up while the words were said. They are not called again.",
+    "the call could not be put through": "The carrier could not put the call through. It did not ring.",
+    "the call was taken back": "The call was taken back before it was answered.",
+}
+CHANNELS = {"text": "By text", "call": "By call"}
+
+
 def said(words: dict[str, str], key: str | None) -> str:
     """The words for ``key``; an unknown key in readable form rather than an error."""
     if not key:

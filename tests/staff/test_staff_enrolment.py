@@ -66,6 +66,28 @@ def test_three_messages_are_planned_and_shown_with_their_times(desk: Desk) -> No
         assert due == [performed + timedelta(hours=hours) for hours in (24, 72, 168)]
 
 
+@pytest.mark.parametrize(
+    ("chosen", "channel"), [("call", "call"), ("text", "text"), ("", "text"), (None, "text")]
+)
+def test_the_patient_chooses_how_the_messages_come(desk: Desk, chosen: str | None, channel: str) -> None:
+    ada = desk.signed_in("Ada")
+    status, location = enrol(ada, channel=chosen)
+    assert status == 302
+    with desk.parts.db.begin() as session:
+        contact = session.scalars(sa.select(Contact)).one()
+        assert contact.channel == channel
+    page = ada.get(f"/staff/contacts/{contact.id}").text
+    assert f"By {channel}" in page
+    assert location
+
+
+def test_a_way_that_is_not_offered_is_refused(desk: Desk) -> None:
+    status, page = enrol(desk.signed_in("Ada"), channel="carrier pigeon")
+    assert status == 422
+    assert "Choose from the list" in errors_of(page, "channel")
+    assert rows(desk)["injections"] == 0
+
+
 def test_the_agreement_is_kept_with_its_wording_version_and_who_asked(desk: Desk) -> None:
     ada = desk.signed_in("Ada")
     enrol(ada)

@@ -19,6 +19,7 @@ from nurseline.consent.models import ConsentEvent
 from nurseline.content.checks import LONGEST_SPEECH
 from nurseline.messaging.models import Call, CallStep, OutboundMessage
 from nurseline.outcomes import Ambiguous
+from nurseline.staff.words import CALLS
 from nurseline.webhooks import reminder_calls
 from tests.support.line import FakeGateway, fetch, make_contact, make_injection, messages_of
 from tests.webhooks.conftest import BASE, Carrier, heard, new_sid
@@ -459,6 +460,7 @@ def test_a_call_that_nobody_took_is_told_with_its_reason(
     for told in ("initiated", "ringing", status, status, "ringing"):
         call.report(told, 0 if told == status else None)
     assert (call.row.status, call.row.reason, call.row.check_after) == (becomes, reason, None)
+    assert reason in CALLS, "staff read a sentence"
 
 
 def test_a_machine_was_not_reached(place: Place) -> None:
@@ -466,12 +468,14 @@ def test_a_machine_was_not_reached(place: Place) -> None:
     call.ask()
     call.report("completed", 12)
     assert (call.row.status, call.row.reason) == ("undelivered", "no person answered")
+    assert call.row.reason in CALLS
 
 
 def test_whoever_hangs_up_before_a_word_was_not_reached(place: Place) -> None:
     call = place()
     call.report("completed", 2)
     assert (call.row.status, call.row.reason) == ("undelivered", "hung up before a word")
+    assert call.row.reason in CALLS
 
 
 def test_whoever_hears_the_words_and_hangs_up_was_reached(place: Place) -> None:
@@ -487,6 +491,7 @@ def test_whoever_hangs_up_during_the_words_is_not_called_again(place: Place) -> 
     call.ask()
     call.report("completed", 3)
     assert (call.row.status, call.row.reason) == ("undelivered", "hung up during the words")
+    assert call.row.reason in CALLS
     contact = make_contact(call.carrier.parts, PATIENT)
     assert {row.turn for row in messages_of(call.carrier.parts, contact)} == {0}
 

@@ -83,7 +83,9 @@ def _enrolled(
     if injections:
         ids = [injection.id for injection in injections]
         for message in session.scalars(
-            sa.select(OutboundMessage).where(OutboundMessage.injection_id.in_(ids))
+            sa.select(OutboundMessage)
+            .where(OutboundMessage.injection_id.in_(ids))
+            .order_by(OutboundMessage.turn)  # the last turn of a step tells how it stands
         ):
             if message.injection_id and message.step:
                 by_injection[message.injection_id][message.step] = message

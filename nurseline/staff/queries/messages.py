@@ -15,7 +15,7 @@ from nurseline.carrier.errors import meaning_of
 from nurseline.messaging.models import OutboundEvent, OutboundMessage
 from nurseline.phone import parse
 from nurseline.staff.queries.contacts import went_at
-from nurseline.staff.words import REFUSALS
+from nurseline.staff.words import CALLS, REFUSALS
 
 TO_CHECK = ("unknown", "failed", "undelivered")
 BACK = timedelta(days=30)
@@ -78,6 +78,8 @@ def known(message: OutboundMessage) -> str:
         )
     if message.error_code:
         return REFUSALS[meaning_of(message.error_code)]
+    if message.channel == "call" and message.reason in CALLS:
+        return CALLS[message.reason]
     if message.reason.startswith("given up"):
         return "The carrier could not be reached in time."
     return "The carrier reported that it did not arrive, without a reason."
