@@ -32,7 +32,8 @@ GET  /handsets/{number}/messages?since=REV   {"messages": [M], "rev": n, "blocke
 GET  /handsets            {"handsets": [{"number", "blocked", "model", "last": M | null}]}
 PUT  /handsets/{number}   how this handset behaves from now on; keys not given stay. {"number", "model"}
     {"delivery": {"outcome": "deliver" | "sent" | "fail", "code": 30003, "sent_after": s, "done_after": s},
-     "call": {"answer": "ask" | "human" | "machine" | "busy" | "no-answer" | "failed", "after": s},
+     "call": {"answer": "ask" | "human" | "machine" | "fax" | "unknown" | "busy" | "no-answer" | "failed",
+              "after": s},
      "pace": "real" | "hand"}   (`pace` of calls to this handset)
 PUT  /carrier             {"delivery": {...}}: the same for handsets that have no model of their own.
 M = {"sid", "rev", "direction": "inbound" | "outbound-api" | "outbound-reply", "from", "to",
@@ -55,7 +56,8 @@ POST /calls/{sid}/speak    {"text": "…", "confidence": 0.9?}      null leaves 
 POST /calls/{sid}/silence  {}    nothing is heard until the line stops waiting (its timeout is over)
 POST /calls/{sid}/skip     {}    the words are skipped until the line listens (pace "real")
 POST /calls/{sid}/hangup   {}
-POST /calls/{sid}/answer   {"by": "human" | "machine"}?    a call from the line, or a leg of <Dial>
+POST /calls/{sid}/answer   {"by": "human" | "machine" | "fax" | "unknown"}?    a call from the line, or a leg
+                           of <Dial>; who it was is told to a line that asked for MachineDetection
 POST /calls/{sid}/decline  {}
     Each answers when the call stands still again (the line was asked and answered), with C and
     "said": [text] what the line said since, "settled": bool (false after 20 s of waiting).
@@ -109,7 +111,7 @@ Others: GET /info {"number", "line_url", "default_handset"}; GET /handsets/{numb
 
 The page at /
 =============
-Field "Your number", box "Message", buttons "Send", "Call", "Hang up", "Answer", "Decline", screens "Texts"
-and "Keypad", keys named by their digit, box "Say something" with the button "Say", button "Skip words",
-switches "Read aloud" and "Hide my number".
+Field "Your number", box "Message", buttons "Send", "Call", "Hang up", "Answer", "Decline", "Leave it to the
+machine", screens "Texts" and "Keypad", keys named by their digit, box "Say something" with the button "Say",
+button "Skip words", switches "Read aloud" and "Hide my number".
 """

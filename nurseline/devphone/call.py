@@ -13,6 +13,8 @@ Pace = Literal["real", "hand"]
 Phase = Literal[
     "ringing", "connecting", "speaking", "pausing", "listening", "recording", "dialling", "bridged", "ended"
 ]
+# Who picks up, as the carrier hears it; "unknown" where it cannot tell.
+PICKED_UP = frozenset({"human", "machine", "fax", "unknown"})
 FINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 WORDS_PER_SECOND = 2.5
 

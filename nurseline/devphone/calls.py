@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 from nurseline.devphone import codes, dialling
 from nurseline.devphone.background import Background
-from nurseline.devphone.call import FINAL, Call, Pace, Wait, save
+from nurseline.devphone.call import FINAL, PICKED_UP, Call, Pace, Wait, save
 from nurseline.devphone.errors import BadInput
 from nurseline.devphone.faults import Faults
 from nurseline.devphone.interpreter import Diverted, Fetch, Interpreter, Target
@@ -182,7 +182,7 @@ class Calls:
         """What the handset was told to do with calls; by default it rings until somebody acts."""
         model = self._ledger.model(call.callee).get("call", {})
         what, after = model.get("answer", "ask"), float(model.get("after", 0.5))
-        if what in {"human", "machine"}:
+        if what in PICKED_UP:
             self._background.later(after, lambda: self.pick_up(call, what))
         elif what in {"busy", "no-answer", "failed"}:
             self._background.later(after, lambda: self._post(call.sid, Refused(what)))
@@ -218,11 +218,11 @@ class Calls:
             runner.post(event)
 
     def pick_up(self, call: Call, by: str = "human") -> None:
-        """The handset is answered by a "human" or a "machine"."""
+        """The handset is answered; `by` is one of PICKED_UP."""
         wanted = self._outgoing.get(call.sid)
         if wanted and wanted.machine_detection:
             ended = "machine_end_beep" if wanted.machine_detection == "DetectMessageEnd" else "machine_start"
-            found = "human" if by == "human" else ended
+            found = ended if by == "machine" else by
             if wanted.async_detection:
                 params = [*self.standard(call), ("AnsweredBy", found), ("MachineDetectionDuration", "1500")]
                 self._tell(wanted.async_detection, params, "POST", call.sid)

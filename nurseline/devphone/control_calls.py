@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from nurseline.devphone import reading
-from nurseline.devphone.call import FINAL, Call, Line, transcript
+from nurseline.devphone.call import FINAL, PICKED_UP, Call, Line, transcript
 from nurseline.devphone.control import blueprint, exchange, handset, iso, shown_entry, shown_message
 from nurseline.devphone.errors import BadInput
 from nurseline.devphone.numbers import calling_party
@@ -180,10 +180,10 @@ def hangup(sid: str) -> tuple[Response, int]:
 
 @blueprint.post("/calls/<sid>/answer")
 def answer(sid: str) -> tuple[Response, int]:
-    """Picks up a handset that rings: by a "human" (the default) or a "machine"."""
+    """Picks up a handset that rings: by a "human" (the default), "machine", "fax" or who is "unknown"."""
     by = reading.body("by").get("by", "human")
-    if by not in {"human", "machine"}:
-        raise BadInput("by must be human or machine.")
+    if by not in PICKED_UP:
+        raise BadInput("by must be human, machine, fax or unknown.")
     call = _ringing(sid)
     heard = len(call.lines)
     exchange().calls.pick_up(call, by)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from flask import request
 
-from nurseline.devphone.call import Pace
+from nurseline.devphone.call import PICKED_UP, Pace
 from nurseline.devphone.errors import BadInput
 from nurseline.devphone.texting import Picture
 
@@ -72,8 +72,8 @@ def answering(given: Any) -> dict[str, Any]:
     if not isinstance(given, dict) or set(given) - {"answer", "after"}:
         raise BadInput("call must be an object with answer and after.")
     what, after = given.get("answer", "ask"), given.get("after", 0.5)
-    if what not in ("ask", "human", "machine", "busy", "no-answer", "failed"):
-        raise BadInput("answer must be ask, human, machine, busy, no-answer or failed.")
+    if what not in PICKED_UP | {"ask", "busy", "no-answer", "failed"}:
+        raise BadInput("answer must be ask, human, machine, fax, unknown, busy, no-answer or failed.")
     if isinstance(after, bool) or not isinstance(after, int | float) or not 0 <= after <= 600:
         raise BadInput("after must be seconds from 0 to 600.")
     return {"answer": what, "after": after}

@@ -154,6 +154,8 @@ def test_a_handset_can_be_told_not_to_answer(phone, line, outward, answer, statu
         ("human", "Enable", "human"),
         ("machine", "Enable", "machine_start"),
         ("machine", "DetectMessageEnd", "machine_end_beep"),
+        ("fax", "DetectMessageEnd", "fax"),
+        ("unknown", "DetectMessageEnd", "unknown"),
     ],
 )
 def test_who_answered_is_told_when_asked(phone, line, outward, answer, detection, by):

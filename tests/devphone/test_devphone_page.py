@@ -134,6 +134,19 @@ def test_a_call_from_the_line_rings_and_is_answered(page, phone, line):
     expect(page.get_by_text("Call 9 1 1 in an emergency.")).to_be_visible()
 
 
+def test_a_call_from_the_line_can_be_left_to_the_machine(page, phone, line):
+    expect(page.get_by_text("No messages yet")).to_be_visible()
+    phone.client.calls.create(
+        to=phone.handset,
+        from_=phone.number,
+        url=f"{line.url}/voice",
+        machine_detection="DetectMessageEnd",
+    )
+    page.get_by_role("button", name="Leave it to the machine").click()
+    expect(page.get_by_text("Call 9 1 1 in an emergency.")).to_be_visible()
+    assert line.at("/voice")[-1].form["AnsweredBy"] == "machine_end_beep"
+
+
 def test_a_text_that_comes_during_a_call_is_marked_and_the_way_back_is_shown(page, phone):
     expect(page.get_by_text("No messages yet")).to_be_visible()
     texts, back = page.locator("#show-texts"), page.get_by_role("button", name="Back to texts")

@@ -34,6 +34,7 @@ export function setUp(open) {
   byId("hangup").addEventListener("click", () => act("hangup"));
   byId("answer").addEventListener("click", () => act("answer"));
   byId("decline").addEventListener("click", () => act("decline"));
+  byId("machine").addEventListener("click", () => act("answer", { by: "machine" }));
   byId("skip").addEventListener("click", () => { hush(); act("skip"); });
   byId("talk").addEventListener("submit", (event) => {
     event.preventDefault();
