@@ -7,6 +7,7 @@ import time
 import structlog
 
 from nurseline.callbacks import voicemail
+from nurseline.callbacks.lost_calls import look_after
 from nurseline.callbacks.service import give_back_expired
 from nurseline.messaging.call_checks import check_calls
 from nurseline.messaging.outbox import Lane, take_back_stale
@@ -79,7 +80,8 @@ def look_up_unknown() -> int:
 @app.task(name="poll_sent", base=Wakeup)
 def poll_sent() -> int:
     """Ask the carrier about messages and calls of which no final report came."""
-    return poll(parts().sender) + check_calls(parts().sender)
+    callbacks = look_after(parts().db, parts().clock, parts().telephone)
+    return poll(parts().sender) + check_calls(parts().sender) + callbacks
 
 
 @app.task(name="look_around", base=Wakeup)

@@ -98,8 +98,9 @@ class CallbackEvent(Base):
 class CallbackAttempt(Base):
     """One try of the clinic to reach a patient by telephone: first the staff member's phone, then theirs.
 
-    ``result``: empty while it lasts, then connected | no_answer | busy | failed | machine | staff_no_answer |
-    staff_declined | caller_gone.
+    ``result``: while it lasts, how far it is: empty (the staff member's phone rings), dialled, connected or
+    machine. Once ``ended_at`` is set: connected | no_answer | busy | failed | machine | staff_no_answer |
+    staff_declined | staff_failed | caller_gone | not_started | unknown.
     """
 
     __tablename__ = "callback_attempts"

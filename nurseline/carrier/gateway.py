@@ -71,7 +71,7 @@ UNREADABLE = (TwilioException, RequestException, ValueError, LookupError, TypeEr
 class _Http(TwilioHttpClient):  # type: ignore[misc]
     """The SDK's client with explicit time limits, no retries, and nothing logged."""
 
-    def __init__(self, width: int, limits: tuple[float, float]) -> None:
+    def __init__(self, width: int, limits: tuple[float, float] | None) -> None:
         super().__init__()
         self._limits = limits
         # The SDK keeps ten connections; with more threads than that each further request would open its own.
@@ -81,7 +81,7 @@ class _Http(TwilioHttpClient):  # type: ignore[misc]
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         # The SDK compares the argument with a number, which a pair is not, but takes its own field as it is.
-        self.timeout = self._limits
+        self.timeout = self._limits or (CONNECT_SECONDS, READ_SECONDS)
         kwargs["timeout"] = None
         self._seen.retry_after = None
         response = super().request(method, url, *args, **kwargs)
@@ -114,12 +114,12 @@ class TwilioGateway:
         from_number: str = "",
         messaging_service_sid: str = "",
         width: int = 10,
-        limits: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
+        limits: tuple[float, float] | None = None,
     ) -> None:
         """``from_number`` or ``messaging_service_sid``: the sender; the service wins if both are given.
 
         ``width``: connections that are kept open, one for each request at once. ``limits``: seconds to
-        connect and to wait for an answer.
+        connect and to wait for an answer, where the usual ones are too long.
         """
         self._http = _Http(width, limits)
         self._client = Client(account_sid, auth_token, http_client=self._http)

@@ -69,6 +69,9 @@ def longest_values(content: Content, language: str) -> Mapping[str, str]:
             "phone_spoken": "2 0 2, 5 5 5, 0 1 0 0",
             "number_spoken": "2 0 2, 5 5 5, 0 1 0 0",
             "promise": longest_promise(content, language),
+            "who": "x " * 5,
+            "reason": "x " * 9,
+            "last_digits": "0 1 2 3",
             "first": label,
             "second": label,
         }

@@ -45,11 +45,20 @@ _VOICE: Final = (
     "voice.still_connecting voice.open_request voice.whisper voice.record_consent voice.record_now "
     "voice.record_done voice.record_empty"
 )
+_CALLING_BACK: Final = (
+    "voice.callback.ready voice.callback.calling voice.callback.number voice.callback.emergency "
+    "voice.callback.urgent voice.callback.clinical voice.callback.nurse voice.callback.schedule "
+    "voice.callback.admin voice.callback.no_answer voice.callback.busy voice.callback.failed "
+    "voice.callback.ended voice.callback.over"
+)
 _REMINDER_CALL: Final = "voice.please_call voice.press_one"
 
 REQUIRED_IDS: Final = TELL_THE_RULES.union(
     *(
         group.split()
-        for group in (_ANSWERS, _MENUS, _PERSON, _REPAIR, _SAFETY, _REMINDER_REPLIES, _VOICE, _REMINDER_CALL)
+        for group in (
+            *(_ANSWERS, _MENUS, _PERSON, _REPAIR, _SAFETY, _REMINDER_REPLIES, _VOICE, _REMINDER_CALL),
+            _CALLING_BACK,
+        )
     )
 )

@@ -87,6 +87,9 @@ _RULES: dict[tuple[str, str], _Value] = {
         "do-not-record or record-from-…",
     ),
     ("Number", "method"): _Value(13221, _method, "GET or POST"),
+    ("Number", "machineDetection"): _Value(
+        12200, _pattern("Enable|DetectMessageEnd"), "Enable or DetectMessageEnd"
+    ),
     ("Number", "sendDigits"): _Value(13222, _pattern("[0-9*#wW]+"), "keys and w"),
 }
 _EVENTS = frozenset({"initiated", "ringing", "answered", "completed"})

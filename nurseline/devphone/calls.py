@@ -56,6 +56,23 @@ class Outgoing:
     async_detection: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Finding out who answered. `connects`: the call goes on meanwhile, and who it was is told to `told`.
+
+    For a <Number> that is always so: https://www.twilio.com/docs/voice/twiml/number has no asyncAmd.
+    """
+
+    kind: str
+    told: str | None
+    connects: bool
+
+    @property
+    def machine(self) -> str:
+        """Twilio's word for a machine."""
+        return "machine_end_beep" if self.kind == "DetectMessageEnd" else "machine_start"
+
+
 class Calls:
     """Starts calls, hands them events, and is the office their programs work with."""
 
@@ -79,6 +96,7 @@ class Calls:
         self._runners: dict[str, Runner] = {}
         self._reports: dict[str, Report] = {}
         self._outgoing: dict[str, Outgoing] = {}
+        self._detections: dict[str, Detection] = {}
         self.voice_url = settings.line_url + "/voice"
         self.fallback_url: str | None = None
         self.status_url: str | None = settings.line_url + "/voice/status"
@@ -114,6 +132,9 @@ class Calls:
         self._ledger.add_handset(wanted.to)
         call = Call("outbound-api", wanted.shown, wanted.to, self._pace(wanted.to))
         self._outgoing[call.sid] = wanted
+        if wanted.machine_detection:
+            told = wanted.async_detection
+            self._detections[call.sid] = Detection(wanted.machine_detection, told, connects=bool(told))
         if wanted.report:
             self._reports[call.sid] = wanted.report
         interpreter = Interpreter(call, self)
@@ -138,6 +159,9 @@ class Calls:
         if "statusCallback" in given:
             events = frozenset(given.get("statusCallbackEvent", "completed").split())
             self._reports[leg.sid] = Report(urljoin(base, given["statusCallback"]), events)
+        if given.get("machineDetection"):
+            told = urljoin(base, given["amdStatusCallback"]) if "amdStatusCallback" in given else None
+            self._detections[leg.sid] = Detection(given["machineDetection"], told, connects=True)
         whisper = (
             Fetch(urljoin(base, given["url"]), given.get("method", "POST").upper())
             if "url" in given
@@ -170,7 +194,7 @@ class Calls:
             self._calls[call.sid], self._runners[call.sid] = call, runner
             done = [sid for sid, old in self._calls.items() if old.status in FINAL]
             for sid in done[: max(0, len(done) - KEPT)]:
-                for kept in (self._calls, self._runners, self._reports, self._outgoing):
+                for kept in (self._calls, self._runners, self._reports, self._outgoing, self._detections):
                     kept.pop(sid, None)
         self.changed(call)
         runner.start()
@@ -219,15 +243,16 @@ class Calls:
 
     def pick_up(self, call: Call, by: str = "human") -> None:
         """The handset is answered; `by` is one of PICKED_UP."""
-        wanted = self._outgoing.get(call.sid)
-        if wanted and wanted.machine_detection:
-            ended = "machine_end_beep" if wanted.machine_detection == "DetectMessageEnd" else "machine_start"
-            found = ended if by == "machine" else by
-            if wanted.async_detection:
-                params = [*self.standard(call), ("AnsweredBy", found), ("MachineDetectionDuration", "1500")]
-                self._tell(wanted.async_detection, params, "POST", call.sid)
-            else:
+        detection = self._detections.get(call.sid)
+        if detection:
+            found = detection.machine if by == "machine" else by
+            if not detection.connects:
                 call.answered_by = found
+            elif detection.told:
+                params = [*self.standard(call), ("AnsweredBy", found), ("MachineDetectionDuration", "1500")]
+                self._tell(detection.told, params, "POST", call.sid)
+            else:
+                self.note(call, 21262, "machineDetection without an amdStatusCallback.", None)
         self._post(call.sid, Answered())
 
     def hang_up(self, call: Call, by: str, status: str = "completed") -> None:

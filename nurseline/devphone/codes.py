@@ -74,6 +74,7 @@ MESSAGES: dict[int, str] = {
     21216: "Account not allowed to call this number",
     21217: "Phone number does not appear to be valid",
     21220: "Invalid call state",
+    21262: "No AMD status callback URL provided",
     21266: "'To' and 'From' number cannot be the same",
     21408: "Permission to send to this region has not been enabled",
     21602: "Message body is required",

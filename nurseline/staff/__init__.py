@@ -2,10 +2,12 @@
 
 from flask import Flask
 
+import nurseline.staff.views.calling
 import nurseline.staff.views.contacts
 import nurseline.staff.views.enrolment
 import nurseline.staff.views.items
 import nurseline.staff.views.messages
+import nurseline.staff.views.own_phone
 import nurseline.staff.views.queue
 import nurseline.staff.views.session
 import nurseline.staff.views.voicemail  # noqa: F401 - each adds its routes to the blueprint

@@ -19,10 +19,12 @@ What = Literal[
     "saw_item",
     "revealed_number",
     "heard_voicemail",
+    "called_patient",
     "enrolled_injection",
     "account_added",
     "account_disabled",
     "password_set",
+    "phone_set",
 ]
 REVEALED_FOR = timedelta(minutes=15)  # as long as a claim
 

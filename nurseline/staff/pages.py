@@ -183,6 +183,12 @@ def span(length: timedelta) -> str:
     return f"{days} day{'s' if days != 1 else ''}"
 
 
+def talked(seconds: int) -> str:
+    """``3 min 20 s``: how long two people spoke."""
+    minutes, rest = divmod(seconds, MINUTE)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def _said(key: str | None, table: str) -> str:
     return words.said(cast("dict[str, str]", getattr(words, table)), key)
 
@@ -199,6 +205,7 @@ FILTERS = {
     "zoned": zoned,
     "waited": span,
     "seconds": lambda seconds: span(timedelta(seconds=seconds)),
+    "talked": talked,
     "said": _said,
     "outcome": lambda key: words.said(OUTCOMES, key),
 }

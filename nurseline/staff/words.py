@@ -20,6 +20,19 @@ ITEM_STATUS = {
     "done": "Closed",
     "cancelled": "Cancelled",
 }
+CALL_RESULTS = {
+    "connected": "Connected",
+    "machine": "A mailbox answered",
+    "no_answer": "No answer",
+    "busy": "Busy, or declined",
+    "failed": "The call could not be put through",
+    "staff_no_answer": "The staff phone was not answered, so the patient was not called",
+    "staff_declined": "The staff phone did not take the call, so the patient was not called",
+    "staff_failed": "The staff phone could not be reached, so the patient was not called",
+    "caller_gone": "Hung up before the patient answered",
+    "not_started": "Could not be started, so nobody was called",
+    "unknown": "Not known: the carrier said nothing about this call",
+}
 MESSAGE_STATUS = {
     "scheduled": "Planned",
     "claimed": "About to go",

@@ -31,6 +31,7 @@ LEGAL = {
     ("claimed", "done"),
     ("claimed", "cancelled"),
     ("calling", "new"),
+    ("calling", "claimed"),
     ("calling", "waiting_retry"),
     ("calling", "done"),
     ("waiting_retry", "new"),

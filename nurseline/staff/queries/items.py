@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from nurseline.callbacks import service, voicemail
+from nurseline.callbacks.calling import CALL_ENDED
 from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackWords, Voicemail
 from nurseline.phone import parse
 from nurseline.staff.queries.people import names_of
-from nurseline.staff.words import ITEM_STATUS, said
+from nurseline.staff.words import CALL_RESULTS, ITEM_STATUS, said
 
 SOON = timedelta(minutes=15)
 SHOWN = 200  # rows of the queue on one page
@@ -208,6 +209,10 @@ def _what(event: CallbackEvent) -> str:
         return "Given back"
     if event.cause == "claim ran out":
         return "Back in the queue: the claim ran out"
+    if event.cause == "call begun":
+        return "Call begun"
+    if event.cause.startswith(CALL_ENDED):
+        return f"Call ended: {said(CALL_RESULTS, event.cause.removeprefix(CALL_ENDED))}"
     if event.cause.startswith("requested by"):
         return f"Asked for by {'call' if event.cause.endswith('call') else 'text'}"
     status = said(ITEM_STATUS, event.status)

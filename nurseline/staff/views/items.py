@@ -19,6 +19,7 @@ from nurseline.phone import national
 from nurseline.staff import audit
 from nurseline.staff.access import Viewer, allow, blueprint, keeps_words, viewer
 from nurseline.staff.forms import OutcomeForm
+from nurseline.staff.queries.calling import call_panel
 from nurseline.staff.queries.items import ItemPage, item_page
 from nurseline.staff.views.voicemail import LISTENERS
 
@@ -134,10 +135,14 @@ def _show(item_id: uuid.UUID, form: OutcomeForm, *, seen: bool = False) -> str:
             abort(404)
         contact_id = page.item.contact_id
         number = _number(session, page, person, now)
+        call = call_panel(session, page.item, person.id, settings=parts.settings, now=now)
         if seen:
             audit.record(session, person.id, "saw_item", at=now, item_id=item_id, contact_id=contact_id)
+    if seen and call.suggested:
+        form.outcome.data = call.suggested
+    may_listen = bool(person.roles & LISTENERS)
     return render_template(
-        "staff/item.html", page=page, form=form, number=number, may_listen=bool(person.roles & LISTENERS)
+        "staff/item.html", page=page, form=form, number=number, call=call, may_listen=may_listen
     )
 
 
