@@ -63,8 +63,7 @@ def follow(
         return None
     # Of two who learn of the failure at once the second sees the turn of the first.
     session.execute(sa.select(OutboundMessage.id).where(OutboundMessage.id == row.id).with_for_update())
-    turn = row.turn + 1
-    next_id = uuid.uuid5(row.id, f"turn {turn}")
+    turn, next_id = row.turn + 1, next_turn_id(row)
     same = sa.and_(
         OutboundMessage.injection_id == row.injection_id,
         OutboundMessage.step == row.step,
@@ -89,6 +88,11 @@ def follow(
     )
     contact = session.get_one(Contact, row.contact_id)
     return plan(session, contact, [again], at=now or at, cause=cause)[0]
+
+
+def next_turn_id(row: OutboundMessage) -> uuid.UUID:
+    """The id that the turn after ``row`` has, if there is or will be one."""
+    return uuid.uuid5(row.id, f"turn {row.turn + 1}")
 
 
 def _still_wanted(session: Session, row: OutboundMessage) -> bool:

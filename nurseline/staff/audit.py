@@ -20,6 +20,7 @@ What = Literal[
     "revealed_number",
     "heard_voicemail",
     "called_patient",
+    "decided_message",
     "enrolled_injection",
     "account_added",
     "account_disabled",

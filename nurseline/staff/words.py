@@ -11,6 +11,12 @@ REASONS = {
     "admin": "Office question",
 }
 SOURCES = {"text": "Text", "call": "Call", "reminder": "Reply to a reminder", "staff": "Staff"}
+ASKED_BY = {
+    "text": "Asked for by text",
+    "call": "Asked for by call",
+    "reminder": "Asked for in a reply to a message",
+    "staff": "Put here by staff",
+}
 ITEM_STATUS = {
     "new": "Waiting",
     "claimed": "Claimed",
@@ -93,6 +99,25 @@ CALLS = {
     "the call was taken back": "The call was taken back before it was answered.",
 }
 CHANNELS = {"text": "By text", "call": "By call"}
+ANSWERS = {
+    "well": "answered: doing well",
+    "question": "answered: has a question",
+    "worse": "answered: feels worse",
+    "words": "answered in own words",
+    "silence": "no answer",
+}
+# Why a message cannot be sent again.
+NOT_AGAIN = {
+    "reply": "An answer to a text is not sent again: it would come out of nowhere.",
+    "late": "It is too late for this message.",
+    "ended": "The patient has ended messages, or never agreed to them.",
+    "followed": "It was sent again already.",
+    "replaced": "The patient has ended messages, or a later injection has replaced this one.",
+    "recipient": "This number cannot be texted.",
+    "no_texts": "This number cannot be texted.",
+    "opted_out": "The patient has ended messages.",
+    "content": "The carrier does not take these words.",
+}
 
 
 def said(words: dict[str, str], key: str | None) -> str:

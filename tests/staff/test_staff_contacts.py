@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from datetime import timedelta
 
-import pytest
 import sqlalchemy as sa
 from markupsafe import escape
 
@@ -191,44 +189,3 @@ def test_long_words_of_every_kind_are_shown_whole(desk: Desk) -> None:
     assert answer.status_code == 200
     assert "x" * 1600 in answer.text
     assert "😀" * 400 in answer.text
-
-
-def test_messages_to_check_are_the_unknown_failed_and_undelivered_ones(desk: Desk) -> None:
-    text_out(desk, "arrived words", "delivered")
-    text_out(desk, "failed words", "failed", error_code=30006, reason="carrier error 30006")
-    text_out(desk, "undelivered words", "undelivered")
-    text_out(desk, "unknown words", "unknown", reason="no answer")
-    text_out(desk, "old words", "failed", created_at=desk.clock.now() - timedelta(days=31))
-    page = desk.signed_in().get("/staff/messages").text
-    for words in ("failed words", "undelivered words", "unknown words"):
-        assert words in page
-    assert "arrived words" not in page
-    assert "old words" not in page
-    assert page.index("unknown words") < page.index("failed words")
-    assert "It may have reached the patient" in page
-    assert "This number cannot be texted" in page
-    assert "without a reason" in page
-    assert "because" in page
-    assert "202-555-0123" not in page
-
-
-def test_every_message_to_check_is_on_some_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nurseline.staff.queries.messages.SHOWN", 2)
-    for n in range(5):
-        text_out(desk, f"words number {n}.", "unknown")
-    browser = desk.signed_in()
-    address, seen, pages = "/staff/messages", set(), 0
-    while address:
-        page = browser.get(address).text
-        pages += 1
-        seen |= {n for n in range(5) if f"words number {n}." in page}
-        following = re.search(r'href="([^"]+)" rel="next"', page)
-        address = following[1] if following else ""
-    assert (seen, pages) == (set(range(5)), 3)
-    assert "5 messages in all" in page
-    for nowhere in ("99", "-1", "x"):
-        assert "words number" in browser.get(f"/staff/messages?page={nowhere}").text
-
-
-def test_nothing_to_check_says_so(desk: Desk) -> None:
-    assert "Nothing to check" in desk.signed_in().get("/staff/messages").text

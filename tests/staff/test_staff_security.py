@@ -13,6 +13,7 @@ from nurseline.callbacks.models import CallbackItem
 from nurseline.staff.access import ROLES, allow
 from nurseline.staff.models import StaffRole
 from tests.staff.conftest import PATIENT, Desk
+from tests.staff.test_staff_contacts import text_out
 
 
 def staff_routes(app: Flask) -> list[tuple[str, frozenset[str]]]:
@@ -63,13 +64,17 @@ def test_a_page_cannot_be_marked_for_a_role_that_does_not_exist() -> None:
 
 def test_every_form_needs_its_token(desk: Desk) -> None:
     browser, item = desk.signed_in(), desk.item()
+    message = text_out(desk, "words", "unknown")
     targets = [
         f"/staff/items/{item}/claim",
+        f"/staff/items/{item}/call",
         f"/staff/items/{item}/release",
         f"/staff/items/{item}/outcome",
         f"/staff/items/{item}/number",
         f"/staff/contacts/{desk.contact().id}/number",
+        f"/staff/messages/{message}/decision",
         "/staff/injections/new",
+        "/staff/my-phone",
         "/staff/sign-out",
         "/staff/sign-in",
     ]
@@ -82,7 +87,8 @@ def test_every_form_needs_its_token(desk: Desk) -> None:
     for target in targets:
         keeps_words = target.endswith(("outcome", "new"))
         for token in ("", "not-the-token"):
-            answer = browser.client.post(target, data={"csrf_token": token, "outcome": "no_answer"})
+            form = {"csrf_token": token, "outcome": "no_answer", "decision": "leave"}
+            answer = browser.client.post(target, data=form)
             assert answer.status_code == (422 if keeps_words else 400), target
             assert "nothing was changed" in answer.text, target
     with desk.parts.db.begin() as session:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -14,9 +14,11 @@ from sqlalchemy.orm import Session
 from nurseline.callbacks import service, voicemail
 from nurseline.callbacks.calling import CALL_ENDED
 from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackWords, Voicemail
+from nurseline.messaging.models import OutboundMessage
 from nurseline.phone import parse
 from nurseline.staff.queries.people import names_of
-from nurseline.staff.words import CALL_RESULTS, ITEM_STATUS, said
+from nurseline.staff.queries.replies import replies_to
+from nurseline.staff.words import ASKED_BY, CALL_RESULTS, ITEM_STATUS, said
 
 SOON = timedelta(minutes=15)
 SHOWN = 200  # rows of the queue on one page
@@ -86,6 +88,7 @@ class ItemPage:
     lateness: str
     others: Sequence[CallbackItem]  # other open items of the same contact
     voicemail: Sequence[Voicemail] = ()
+    replies_to: Mapping[int, OutboundMessage] = field(default_factory=dict)  # words' id: what they answer
 
     @property
     def is_open(self) -> bool:
@@ -198,6 +201,7 @@ def item_page(session: Session, item_id: uuid.UUID, viewer_id: str, *, now: date
         lateness(item, now),
         _others(session, item),
         voicemail.of_item(session, item_id),
+        replies_to(session, item, words),
     )
 
 
@@ -214,7 +218,7 @@ def _what(event: CallbackEvent) -> str:
     if event.cause.startswith(CALL_ENDED):
         return f"Call ended: {said(CALL_RESULTS, event.cause.removeprefix(CALL_ENDED))}"
     if event.cause.startswith("requested by"):
-        return f"Asked for by {'call' if event.cause.endswith('call') else 'text'}"
+        return said(ASKED_BY, event.cause.removeprefix("requested by "))
     status = said(ITEM_STATUS, event.status)
     return status if event.cause == event.status else f"{status}: {event.cause}"
 

@@ -9,28 +9,37 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy.sql import ColumnElement
 
 from nurseline.carrier.errors import meaning_of
+from nurseline.consent import service as consent
+from nurseline.messaging.decisions import undecided
+from nurseline.messaging.followups import next_turn_id
 from nurseline.messaging.models import OutboundEvent, OutboundMessage
+from nurseline.messaging.outbox import ANSWERS
+from nurseline.messaging.reconcile import MISSED, NOT_READ, NOT_THERE
+from nurseline.messaging.timing import useful
 from nurseline.phone import parse
+from nurseline.staff.message_words import caused
 from nurseline.staff.queries.contacts import went_at
-from nurseline.staff.words import CALLS, REFUSALS
+from nurseline.staff.queries.people import names_of
+from nurseline.staff.words import MESSAGE_STATUS, REFUSALS, said
 
-TO_CHECK = ("unknown", "failed", "undelivered")
 BACK = timedelta(days=30)
 SHOWN = 200  # on one page
+# Errors after which the same text to the same number fails again, or must not be sent unchanged.
+FOR_GOOD = frozenset({"recipient", "no_texts", "opted_out", "content"})
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One such message. ``number`` is masked; ``known`` says what is known in plain words."""
+    """One such message. ``number`` is masked; ``known`` says what is known in a sentence."""
 
     message: OutboundMessage
     number: str
     at: datetime
     known: str
-    events: Sequence[OutboundEvent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,54 @@ class Checks:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line of a message's history. ``who`` is empty for the line itself."""
+
+    at: datetime
+    what: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What looking into the carrier's list gave. ``missed``: how often a whole list did not hold the message.
+
+    ``last``: when it was read the last time; ``again``: when it is read the next time.
+    """
+
+    missed: int
+    unread: int
+    last: datetime | None
+    again: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """One message with all that is known. ``open``: staff have something to decide about it.
+
+    ``not_again``: why it cannot be sent again (a key of `words.NOT_AGAIN`), empty if it can.
+    ``by_call``: sent again, it would be a call.
+    """
+
+    message: OutboundMessage
+    number: str
+    at: datetime
+    known: str
+    answer: str
+    looks: Looks
+    history: Sequence[Happening]
+    open: bool
+    not_again: str
+    by_call: bool
+
+
 def messages_to_check(session: Session, *, now: datetime, page: int = 1) -> Checks:
-    """Those of the last 30 days: unknown ones first, then the newest. The last page, if there is no such."""
-    wanted = (OutboundMessage.status.in_(TO_CHECK), OutboundMessage.created_at > now - BACK)
+    """Those of the last 30 days: unknown ones first, then the newest. The last page, if there is no such.
+
+    One that is sent again by itself is left out: if that fails too, it is there instead.
+    """
+    wanted = (undecided(), OutboundMessage.created_at > now - BACK, _not_followed())
     count = session.scalar(sa.select(sa.func.count()).select_from(OutboundMessage).where(*wanted)) or 0
     pages = max(1, math.ceil(count / SHOWN))
     page = min(max(page, 1), pages)
@@ -58,28 +112,103 @@ def messages_to_check(session: Session, *, now: datetime, page: int = 1) -> Chec
         .offset((page - 1) * SHOWN)
         .limit(SHOWN)
     ).all()
-    events: dict[uuid.UUID, list[OutboundEvent]] = {row.id: [] for row in rows}
-    if rows:
-        of_these = sa.select(OutboundEvent).where(OutboundEvent.subject_id.in_(list(events)))
-        for event in session.scalars(of_these.order_by(OutboundEvent.at, OutboundEvent.id)):
-            events[event.subject_id].append(event)
-    checks = [
-        Check(row, parse(row.contact.number).masked, went_at(row), known(row), events[row.id]) for row in rows
-    ]
+    checks = [Check(row, parse(row.contact.number).masked, went_at(row), known(row)) for row in rows]
     return Checks(checks, page, pages, count)
 
 
+def message_page(session: Session, message_id: uuid.UUID, *, now: datetime) -> MessagePage | None:
+    """One message that is, or was, to be checked; None if there is no such."""
+    row = session.get(OutboundMessage, message_id)
+    if row is None:
+        return None
+    events = session.scalars(
+        sa.select(OutboundEvent)
+        .where(OutboundEvent.subject_id == message_id)
+        .order_by(OutboundEvent.at, OutboundEvent.id)
+    ).all()
+    names = names_of(session, (event.actor for event in events))
+    history = [
+        Happening(e.at, happened(e), "" if e.actor == "line" else names[e.actor])
+        for e in events
+        if e.status != "claimed"  # a moment in the life of the outbox
+    ]
+    is_open = session.scalar(sa.select(undecided()).where(OutboundMessage.id == message_id))
+    by_call = row.purpose not in ANSWERS and row.contact.channel == "call"
+    return MessagePage(
+        row,
+        parse(row.contact.number).masked,
+        went_at(row),
+        known(row),
+        _answer(events),
+        _looks(row, events),
+        history,
+        bool(is_open),
+        why_not_again(session, row, now),
+        by_call,
+    )
+
+
+def why_not_again(session: Session, row: OutboundMessage, now: datetime) -> str:
+    """Why staff cannot have a message sent again: a key of `words.NOT_AGAIN`, or empty."""
+    if row.purpose == "reply":
+        return "reply"
+    if not useful(row.send_before, now):
+        return "late"
+    if session.get(OutboundMessage, next_turn_id(row)) is not None:
+        return "followed"
+    ledger = consent.state_of(session, row.number_hash)
+    ended = ledger is not None and (ledger.status == "opted_out" or ledger.carrier_blocked)
+    if ended or (row.purpose not in ANSWERS and (ledger is None or ledger.status != "opted_in")):
+        return "ended"
+    by_call = row.purpose not in ANSWERS and row.contact.channel == "call"
+    if not by_call and row.error_code and meaning_of(row.error_code) in FOR_GOOD:
+        return meaning_of(row.error_code)
+    return ""
+
+
 def known(message: OutboundMessage) -> str:
-    """What is known about a message that did not arrive, or may not have."""
+    """What is known about a message that did not arrive, or may not have, in a sentence or two."""
     if message.status == "unknown":
-        return (
-            "It may have reached the patient: the carrier gave no clear answer. "
-            "It is not sent again by itself. Ask the patient, or look it up at the carrier."
-        )
+        if message.reason == NOT_THERE:
+            return "It most likely did not arrive: the carrier's list of messages does not hold it."
+        more = "The carrier is being asked." if message.check_after else "The carrier could not tell."
+        return f"It may have reached the patient: nobody knows. {more}"
     if message.error_code:
         return REFUSALS[meaning_of(message.error_code)]
-    if message.channel == "call" and message.reason in CALLS:
-        return CALLS[message.reason]
     if message.reason.startswith("given up"):
         return "The carrier could not be reached in time."
+    if message.channel == "call" and message.reason:
+        return f"The call did not reach the patient: {message.reason}."
     return "The carrier reported that it did not arrive, without a reason."
+
+
+def happened(event: OutboundEvent) -> str:
+    """A line of the history in plain words: the status, and why."""
+    why, status = caused(event.cause), said(MESSAGE_STATUS, event.status)
+    return f"{status}: {why}" if why else status
+
+
+def _answer(events: Sequence[OutboundEvent]) -> str:
+    """What came of the last request, in plain words."""
+    asked = max((n for n, event in enumerate(events) if event.status == "sending"), default=None)
+    if asked is None or asked + 1 >= len(events):
+        return ""
+    return caused(events[asked + 1].cause)
+
+
+def _looks(row: OutboundMessage, events: Sequence[OutboundEvent]) -> Looks:
+    looks = [event for event in events if event.cause in {MISSED, NOT_READ}]
+    missed = sum(event.cause == MISSED for event in looks)
+    last = looks[-1].at if looks else None
+    again = row.check_after if row.status == "unknown" else None
+    return Looks(missed, len(looks) - missed, last, again)
+
+
+def _not_followed() -> ColumnElement[bool]:
+    """SQL condition: no further turn of this step was planned."""
+    after = aliased(OutboundMessage)
+    return ~sa.exists().where(
+        after.injection_id == OutboundMessage.injection_id,
+        after.step == OutboundMessage.step,
+        after.turn == OutboundMessage.turn + 1,
+    )
