@@ -24,6 +24,6 @@ def settings_for_tests(
         port=port,
         phone_port=phone_port,
         state=state,
-        look={"MESSAGE_HOURS": "00:00-24:00"},  # tests run at any hour
+        look={"MESSAGE_HOURS": "00:00-24:00", "STATE_HOURS": "0"},  # tests run at any hour
     )
     return {**settings, "PORT": str(port), **changed}
