@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.engine import Dialect, Engine, make_url
+from sqlalchemy.engine import Connection, Dialect, Engine, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
@@ -93,6 +93,37 @@ def psycopg_url(url: str) -> str:
     raise ValueError("DATABASE_URL must be a postgresql:// address")
 
 
+class Held:
+    """Transactions of one thread, one after another over a connection that is not tested before each.
+
+    After any error the next one gets a new connection.
+    """
+
+    def __init__(self, engine: Engine, sessions: sessionmaker[Session]) -> None:
+        self._engine = engine
+        self._sessions = sessions
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """Like `Database.begin`."""
+        connection, self._connection = self._connection or self._engine.connect(), None
+        try:
+            with self._sessions(bind=connection) as session, session.begin():
+                yield session
+        except BaseException:
+            connection.invalidate()
+            connection.close()
+            raise
+        self._connection = connection
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
 class Database:
     """Engine and sessions of one process. Made lazily: nothing connects before the first use."""
 
@@ -119,6 +150,10 @@ class Database:
         """A session in one transaction: committed at the end of the block, rolled back on an error."""
         with self._sessions.begin() as session:
             yield session
+
+    def hold(self) -> Held:
+        """Transactions one after another over one connection. Close it."""
+        return Held(self.engine, self._sessions)
 
     def session(self) -> Session:
         """A session whose transactions the caller ends."""

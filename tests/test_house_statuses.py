@@ -25,6 +25,8 @@ Places = Iterator[tuple[ast.AST, str]]
 # Where a status is written without a move, and why that is right.
 FIRST_STATUSES = {
     "nurseline/transitions.py move": "the one way",
+    "nurseline/transitions.py take": "the same for what a query picks",
+    "nurseline/transitions.py move_each": "the same for many rows, each with values of its own",
     "nurseline/transitions.py note": "a line of the history",
     "nurseline/messaging/outbox.py plan": "the first status of a planned message",
     "nurseline/webhooks/reception.py _write_replies": "the first status of a reply that goes with the answer",
@@ -41,6 +43,7 @@ LOGGED = {
     "kind": "class of an exception",
     "where": "file and line",
     "status": "status word of the carrier",
+    "count": "how many",
     "known_status": "yes or no",
     "staff": "id of an account",
     "endpoint": "name of a view",

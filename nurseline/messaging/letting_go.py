@@ -20,7 +20,8 @@ from sqlalchemy.orm import Session
 from nurseline.clock import Clock
 from nurseline.consent import service as consent
 from nurseline.consent.allowed import AllowedHours
-from nurseline.db import Database, away
+from nurseline.crypto import Keyring
+from nurseline.db import Held, away
 from nurseline.messaging.answers import ANSWER_WITHIN
 from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, Claimed, others_to
@@ -60,7 +61,8 @@ class _Fates:
 class Decider:
     """Decides about claimed messages. ``hours``: when automated ones may go."""
 
-    db: Database
+    db: Held
+    keyring: Keyring
     clock: Clock
     words: Words
     hours: AllowedHours
@@ -104,7 +106,7 @@ class Decider:
     ) -> None:
         mine = {"claim_token": row.claim_token}
         try:
-            to = self.db.keyring.decrypt(row.number)
+            to = self.keyring.decrypt(row.number)
             match self._decision(row, to, past, now):
                 case Skip(why):
                     fates.skip.append(Each(row.id, why, {"reason": why}, mine))
@@ -128,7 +130,7 @@ class Decider:
         channel = "call" if automated and row.patient_channel == "call" else row.channel
         text, version = None, row.content_version
         if row.body is not None:
-            text = self.db.keyring.decrypt(row.body)
+            text = self.keyring.decrypt(row.body)
         elif channel == "text":
             text, version = words(row.content_id, row.language)
         going = Going(row, to, text or "", row.attempts + 1, channel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from nurseline.clock import Clock
 from nurseline.consent import service as consent
-from nurseline.db import Database, away
+from nurseline.db import Held, away
 from nurseline.messaging.checks import first_check
 from nurseline.messaging.followups import LATER, after_failure
 from nurseline.messaging.letting_go import Going
@@ -95,7 +96,7 @@ class _Fates:
 class Recorder:
     """Writes results down."""
 
-    db: Database
+    db: Held
     clock: Clock
 
     def record(self, results: Sequence[Result], *, patience: float = PATIENCE_SECONDS) -> None:
@@ -121,9 +122,8 @@ class Recorder:
                 log.warning("results.database_away")
             time.sleep(pause)
             pause = min(2 * pause, AGAIN_SECONDS[1])
-        for result in results:
-            outcome = type(result.outcome).__name__
-            log.info("message.sent", message=str(result.going.row.id), outcome=outcome)
+        for outcome, count in Counter(type(result.outcome).__name__ for result in results).items():
+            log.info("messages.sent", outcome=outcome, count=count)
 
     def _one_by_one(self, results: Sequence[Result], until: float) -> None:
         wrong: DBAPIError | None = None

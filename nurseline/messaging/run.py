@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from nurseline.clock import Clock
-from nurseline.db import Database
+from nurseline.db import Held
 from nurseline.messaging.carrier import Gateway
 from nurseline.messaging.letting_go import Decider, Going
 from nurseline.messaging.outbox import MOVES, NO_CLAIM, Claimed, Lane, claim_due
@@ -41,7 +41,7 @@ LEARNING = 0.2  # how fast the guess follows what is counted
 class Run:
     """Claims and sends due messages of ``lane``, at most ``limit``, and begins none after ``seconds``."""
 
-    db: Database
+    db: Held
     clock: Clock
     gateway: Gateway
     decider: Decider
@@ -77,7 +77,9 @@ class Run:
         except BaseException:
             self._wind_down()
             raise
-        self._give_back()
+        finally:
+            self._give_back()
+            self.db.close()
         if self._wrong is not None:
             raise self._wrong
         return self.claimed

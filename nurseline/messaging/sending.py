@@ -55,12 +55,13 @@ class Sender:
 
     def run(self, *, lane: Lane | None = None, limit: int = 0, seconds: float = RUN_SECONDS) -> Run:
         """One run over due messages, not begun yet."""
+        held = self.db.hold()
         return Run(
-            self.db,
+            held,
             self.clock,
             self.gateway,
-            Decider(self.db, self.clock, self.words, self.hours),
-            Recorder(self.db, self.clock),
+            Decider(held, self.db.keyring, self.clock, self.words, self.hours),
+            Recorder(held, self.clock),
             self.rate,
             self.segments,
             self._pool,
