@@ -230,7 +230,7 @@ def machine_answered(session: Session, attempt_id: uuid.UUID, call_sid: str, *, 
         return
     if attempt.ended_at is None:
         attempt.connected_at, attempt.result = attempt.connected_at or at, "machine"
-    elif attempt.result == "connected":
+    elif "machine" in _GUESSED.get(attempt.result, frozenset()):
         attempt.result = "machine"
 
 

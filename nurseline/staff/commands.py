@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from nurseline.parts import Parts
-from nurseline.staff import audit, passwords, sessions
+from nurseline.staff import audit, own_phone, passwords, sessions
 from nurseline.staff.access import ROLES
 from nurseline.staff.accounts import new_uniquifier
 from nurseline.staff.models import StaffRole, StaffUser
@@ -139,6 +139,28 @@ def password_(build: Build, email: str, password_stdin: bool, json_: bool) -> No
         answer["password"] = password
         lines.append(f"password: {password}")
     _answer(answer, lines, json_=json_)
+
+
+@staff.command("phone")
+@click.argument("email")
+@click.argument("number", required=False)
+@click.option("--remove", is_flag=True, help="Forget the number that is kept.")
+@as_json
+@click.pass_obj
+def phone_(build: Build, email: str, number: str | None, remove: bool, json_: bool) -> None:
+    """Set the NUMBER of the phone that rings when this person calls a patient back."""
+    if remove == (number is not None):
+        raise click.ClickException("give either a number or --remove")
+    parts = build()
+    try:
+        kept = own_phone.read(number, parts.settings) if number is not None else None
+    except own_phone.OwnPhoneError as error:
+        raise click.ClickException(str(error)) from error
+    with _database(parts) as session:
+        user = _existing(session, email)
+        own_phone.keep(session, user, kept, parts.clock, actor=ACTOR)
+    done = f"phone of {user.email} is kept" if kept else f"no phone of {user.email} is kept any more"
+    _answer({"email": user.email, "phone": kept is not None}, [done], json_=json_)
 
 
 def insert_account(
