@@ -13,9 +13,11 @@ from nurseline.app import build
 from nurseline.parts import Parts
 from nurseline.wakeups import QUEUES
 from nurseline.watch import service as watch
+from workers import acks
 from workers.broker import celery_app, settings
 from workers.signs import signs
 
+acks.install()
 app = celery_app("workers.tasks", "workers.watchdog")
 
 _parts: list[Parts] = []

@@ -11,5 +11,5 @@ def worker_command(
     return [
         *["celery", "-A", app, "worker", "--hostname", f"{node}@%h", "--queues", queues],
         *["--pool", "prefork", "--concurrency", str(children)],
-        *["--without-gossip", "--without-mingle", "--loglevel", "info"],
+        *["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "info"],
     ]
