@@ -24,6 +24,7 @@ from nurseline.crypto import Keyring
 from nurseline.db import Database
 from nurseline.language import understand
 from nurseline.logs import configure_logging
+from nurseline.messaging.rate import SharedRate
 from nurseline.messaging.sending import Sender
 from nurseline.parts import Parts, attach
 from nurseline.wakeups import URGENT, Publisher, Wakeups
@@ -57,6 +58,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
         words,
         _message_hours(settings),
         segments,
+        SharedRate(settings.redis_url, settings.sender, settings.segments_per_second),
         width=settings.requests_at_once,
     )
     signature = SignatureCheck(settings.public_base_url, settings.auth_tokens)

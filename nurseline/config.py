@@ -214,6 +214,12 @@ class Settings(BaseSettings):
         le=1000,
         description="replies to one number before the line goes quiet (never for emergencies)",
     )
+    segments_per_second: float = Field(
+        1.0,
+        ge=0,
+        le=10_000,
+        description="segments a second that the sender may send; 0 for no limit but the carrier's own",
+    )
     requests_at_once: int = Field(
         64,
         ge=1,
@@ -246,6 +252,11 @@ class Settings(BaseSettings):
     def auth_tokens(self) -> tuple[str, ...]:
         """Tokens that may have signed a webhook."""
         return tuple(token for token in (self.twilio_auth_token, self.twilio_auth_token_previous) if token)
+
+    @property
+    def sender(self) -> str:
+        """What the carrier counts the rate of: the messaging service, or the number, of this account."""
+        return f"{self.twilio_account_sid}:{self.twilio_messaging_service_sid or self.twilio_from}"
 
     @property
     def regions(self) -> frozenset[str]:

@@ -68,6 +68,7 @@ def line_settings(
         "TWILIO_FROM": LINE_NUMBER,
         "TWILIO_API_BASE_URL": f"http://{LOOPBACK}:{phone_port}",
         "ALLOW_STAND_IN_CARRIER": "1",
+        "SEGMENTS_PER_SECOND": "0",  # the stand-in keeps no rate
         "DEVPHONE_PORT": str(phone_port),
         "DEVPHONE_LINE_URL": line,
         "DEVPHONE_NUMBER": LINE_NUMBER,

@@ -22,6 +22,7 @@ from nurseline.consent import service as consent
 from nurseline.messaging import outbox
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
+from nurseline.messaging.rate import NoLimit
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Accepted, Listing, SendOutcome, Standing
 from nurseline.parts import Parts
@@ -169,7 +170,7 @@ def gateway() -> FakeGateway:
 @pytest.fixture
 def sender(parts: Parts, gateway: FakeGateway) -> Sender:
     """The real sending logic with the scripted carrier."""
-    return replace(parts.sender, gateway=gateway)
+    return replace(parts.sender, rate=NoLimit(), gateway=gateway)
 
 
 def make_contact(parts: Parts, number: str = NUMBER, *, agreed: bool = False) -> Contact:
