@@ -31,7 +31,7 @@ FIRST_STATUSES = {
     "nurseline/messaging/outbox.py plan": "the first status of a planned message",
     "nurseline/webhooks/reception.py _write_replies": "the first status of a reply that goes with the answer",
     "nurseline/callbacks/service.py request": "the first status of an item",
-    "nurseline/messaging/reports.py apply_report": "a report as it came, not a message",
+    "nurseline/messaging/reports.py _keep": "a report as it came, not a message",
     "nurseline/consent/service.py opt_in": "the ledger follows from its events, it has no moves",
     "nurseline/consent/service.py opt_out": "the ledger follows from its events, it has no moves",
 }

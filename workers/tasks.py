@@ -9,6 +9,7 @@ import structlog
 from nurseline.callbacks import voicemail
 from nurseline.callbacks.lost_calls import look_after
 from nurseline.callbacks.service import give_back_expired
+from nurseline.messaging.answers import record_silence
 from nurseline.messaging.call_checks import check_calls
 from nurseline.messaging.outbox import Lane, take_back_stale
 from nurseline.messaging.polling import poll_sent as poll
@@ -52,7 +53,7 @@ def _send(lane: Lane) -> int:
 def tidy() -> None:
     """Return claims that ran out: of messages after a dead worker, of items after their lease.
 
-    Also raise what patients asked for and then left in the middle of.
+    Also raise what patients asked for and then left in the middle of, and record that they did not answer.
     """
     now = parts().clock.now()
     with parts().db.begin() as session:
@@ -60,6 +61,8 @@ def tidy() -> None:
     with parts().db.begin() as session:
         give_back_expired(session, now=now)
     collect(parts())
+    with parts().db.begin() as session:
+        record_silence(session, now=now)
 
 
 @app.task(name="fetch_voicemail", base=Wakeup)

@@ -41,11 +41,11 @@ class NotPossibleError(DecisionError):
 
 
 class DecidedError(DecisionError):
-    """Something was faster. ``actor``: who, ``cause``: what; ``status``: where the message stands now."""
+    """Something was faster. ``actor``: who, ``cause``: what; ``stands``: the status of the message now."""
 
-    def __init__(self, status: str, actor: str, cause: str) -> None:
-        super().__init__(f"{status}: {cause}")
-        self.status, self.actor, self.cause = status, actor, cause
+    def __init__(self, stands: str, actor: str, cause: str) -> None:
+        super().__init__(f"{stands}: {cause}")
+        self.stands, self.actor, self.cause = stands, actor, cause
 
 
 def undecided() -> ColumnElement[bool]:

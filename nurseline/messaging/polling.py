@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.orm import Session
 
+from nurseline.messaging.asking import SECONDS, ask_all
 from nurseline.messaging.checks import ASKING, next_check
 from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.outbox import MOVES
@@ -18,33 +17,19 @@ from nurseline.messaging.reports import STATUS, Report, advance
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Standing
 
-log = structlog.get_logger(__name__)
-
-WIDTH = 4  # requests at once: sending comes first
-SECONDS = 20.0  # of one call; what is left is taken by the next
 FORGOTTEN = "the carrier does not know it any more"
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A message and what the carrier said. ``reached`` False: it could not be asked."""
-
-    id: uuid.UUID
-    standing: Standing | None
-    reached: bool
-
-
 def poll_sent(sender: Sender, *, limit: int = 100, seconds: float = SECONDS) -> int:
-    """Ask about messages whose time has come, ``limit`` at once, for some ``seconds``; how many moved."""
-    moved, until = 0, time.monotonic() + seconds
-    with ThreadPoolExecutor(WIDTH) as pool:
-        while taken := _take(sender, limit):
-            asked = list(pool.map(lambda one: _ask(sender, *one), taken))
-            for one in asked:
-                with sender.db.begin() as session:
-                    moved += _note(sender, session, one)
-            if len(taken) < limit or time.monotonic() > until or not all(one.reached for one in asked):
-                break
+    """Ask about messages whose time has come, ``limit`` at a time, for some ``seconds``; how many moved."""
+    moved, until, whole = 0, time.monotonic() + seconds, True
+    while whole and (taken := _take(sender, limit)):
+        answers, whole = ask_all(taken, lambda one: sender.gateway.look(one[1]), until=until)
+        for (message_id, _), standing in answers:
+            with sender.db.begin() as session:
+                moved += _note(session, message_id, standing, sender.clock.now())
+        if len(taken) < limit or time.monotonic() > until:
+            break
     return moved
 
 
@@ -74,20 +59,11 @@ def _take(sender: Sender, limit: int) -> list[tuple[uuid.UUID, str]]:
         return [(message_id, str(sid)) for message_id, sid in session.execute(taken)]
 
 
-def _ask(sender: Sender, message_id: uuid.UUID, sid: str) -> _Asked:
-    try:
-        return _Asked(message_id, sender.gateway.look(sid), reached=True)
-    except OSError:
-        log.warning("poll.unreachable")
-        return _Asked(message_id, None, reached=False)
-
-
-def _note(sender: Sender, session: Session, asked: _Asked) -> int:
+def _note(session: Session, message_id: uuid.UUID, standing: Standing | None, now: datetime) -> int:
     """Apply what the carrier said as a report would; else write down when to ask again."""
-    message = session.get(OutboundMessage, asked.id)
-    if message is None or message.status != "sent" or not asked.reached:
-        return 0
-    now, standing = sender.clock.now(), asked.standing
+    message = session.get(OutboundMessage, message_id)
+    if message is None or message.status != "sent":
+        return 0  # a report was faster
     if standing is not None and standing.status in STATUS:
         report = Report(
             standing.sid, standing.status, now, error_code=standing.error_code, meaning=standing.meaning

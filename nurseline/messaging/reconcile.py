@@ -9,16 +9,19 @@ stays unknown, for staff to decide.
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from nurseline.messaging.asking import SECONDS, ask_all
 from nurseline.messaging.checks import ASKING, next_check
 from nurseline.messaging.models import DeliveryReport, OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import MOVES
@@ -47,21 +50,27 @@ class _Wanted:
     since: datetime
 
 
-def look_up_unknown(sender: Sender, *, limit: int = 50) -> int:
-    """Ask the carrier for messages of unknown outcome that it is time to ask for; how many it had."""
-    found = 0
-    for wanted in _take(sender, limit):
-        try:
-            listing = sender.gateway.find(to=wanted.to, body=wanted.body, since=wanted.since)
-        except OSError:
-            log.warning("lookup.unreachable")
+def look_up_unknown(sender: Sender, *, limit: int = 50, seconds: float = SECONDS) -> int:
+    """Ask the carrier for messages of unknown outcome that it is time to ask for; how many it had.
+
+    ``limit`` of them at a time, for some ``seconds``.
+    """
+    found, until, whole = 0, time.monotonic() + seconds, True
+    while whole and (taken := _take(sender, limit)):
+        answers, whole = ask_all(taken, partial(_ask, sender), until=until)
+        for wanted, listing in answers:
+            try:
+                with sender.db.begin() as session:
+                    found += _settle(session, wanted, listing, sender.clock.now())
+            except IntegrityError:  # somebody else has just given this sid to another message: next time
+                log.info("lookup.overtaken", message=str(wanted.id))
+        if len(taken) < limit or time.monotonic() > until:
             break
-        try:
-            with sender.db.begin() as session:
-                found += _settle(session, wanted, listing, sender.clock.now())
-        except IntegrityError:  # somebody else has just given this sid to another message: next time
-            log.info("lookup.overtaken", message=str(wanted.id))
     return found
+
+
+def _ask(sender: Sender, wanted: _Wanted) -> Listing:
+    return sender.gateway.find(to=wanted.to, body=wanted.body, since=wanted.since)
 
 
 def _take(sender: Sender, limit: int) -> list[_Wanted]:

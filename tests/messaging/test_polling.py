@@ -1,5 +1,6 @@
 """Messages that were taken and of which no final report came: the carrier is asked, ever more seldom."""
 
+import time
 import uuid
 from dataclasses import replace
 from datetime import timedelta
@@ -7,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from nurseline.clock import SetClock
+from nurseline.messaging import asking
 from nurseline.messaging.checks import SENT_CHECKS
 from nurseline.messaging.models import Contact
 from nurseline.messaging.polling import FORGOTTEN, poll_sent
@@ -148,5 +150,33 @@ def test_a_great_many_are_asked_about_in_batches(
         message = plan_one(parts, contact, "staff")
         force(parts, message, status="sent", provider_sid=f"SM{n}", sending_at=TUESDAY, check_after=TUESDAY)
         gateway.stands[f"SM{n}"] = Standing(f"SM{n}", "delivered", TUESDAY)
-    assert poll_sent(sender, limit=2, seconds=0.0) == 2  # the time is over after one batch
-    assert poll_sent(sender, limit=2, seconds=60.0) == 5
+    assert poll_sent(sender, limit=2) == 7
+
+
+def test_no_more_are_asked_about_when_the_time_is_over(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    message = plan_one(parts, contact, "staff")
+    force(parts, message, status="sent", provider_sid="SM1", sending_at=TUESDAY, check_after=TUESDAY)
+    assert poll_sent(sender, seconds=-1.0) == 0
+    assert gateway.looked_at == []
+
+
+def test_a_carrier_that_cannot_be_asked_is_not_asked_about_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "WIDTH", 1)
+    begun = []
+
+    def ask(item: int) -> int:
+        begun.append(item)
+        if item == 7:
+            raise OSError
+        return -item
+
+    answers, whole = asking.ask_all(range(50), ask, until=time.monotonic() + 60)
+    assert (answers, whole) == ([(item, -item) for item in range(7)], False)
+    assert begun == list(range(8))
+
+
+def test_all_are_asked_where_nothing_is_in_the_way() -> None:
+    answers, whole = asking.ask_all(range(50), str, until=time.monotonic() + 60)
+    assert (answers, whole) == ([(item, str(item)) for item in range(50)], True)

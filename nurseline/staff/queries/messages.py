@@ -128,8 +128,8 @@ def message_page(session: Session, message_id: uuid.UUID, *, now: datetime) -> M
     ).all()
     names = names_of(session, (event.actor for event in events))
     history = [
-        Happening(e.at, happened(e), "" if e.actor == "line" else names[e.actor])
-        for e in events
+        Happening(e.at, happened(e, before), "" if e.actor == "line" else names[e.actor])
+        for before, e in zip((None, *events), events, strict=False)
         if e.status != "claimed"  # a moment in the life of the outbox
     ]
     is_open = session.scalar(sa.select(undecided()).where(OutboundMessage.id == message_id))
@@ -182,9 +182,11 @@ def known(message: OutboundMessage) -> str:
     return "The carrier reported that it did not arrive, without a reason."
 
 
-def happened(event: OutboundEvent) -> str:
-    """A line of the history in plain words: the status, and why."""
+def happened(event: OutboundEvent, before: OutboundEvent | None = None) -> str:
+    """A line of the history in plain words: the status, if it is another one than ``before``, and why."""
     why, status = caused(event.cause), said(MESSAGE_STATUS, event.status)
+    if before is not None and before.status == event.status and why:
+        return why
     return f"{status}: {why}" if why else status
 
 

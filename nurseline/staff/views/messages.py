@@ -111,5 +111,5 @@ def _raise_call(session: Session, row: OutboundMessage) -> uuid.UUID:
 def _overtaken(error: DecidedError) -> str:
     with current_parts().db.begin() as session:
         who = names_of(session, [error.actor])[error.actor]
-    what = caused(error.cause) or f"{said(MESSAGE_STATUS, error.status)}."
+    what = caused(error.cause) or f"{said(MESSAGE_STATUS, error.stands)}."
     return OVERTAKEN.format(who=who, what=what)
