@@ -102,7 +102,8 @@ def _number(at: Heard) -> Turn | None:
         state = replace(at.state, place="confirm_number", misses=0, silences=0).remember(number=keyed[1])
         return Turn(state, prompt(state, at.channel))
     if at.state.place == "confirm_number" and at.state.recall("number"):
-        if at.meaning.choice == 1 or at.meaning.command == "yes":
+        # Zero here is somebody who wants a person, and has given a number.
+        if at.meaning.choice in (0, 1) or at.meaning.command == "yes":
             known = at.state.remember(call_number=at.state.recall("number"))
             return request(
                 replace(at, state=known), waiting_for(at.state), best_time=at.state.recall("best_time")
