@@ -76,8 +76,7 @@ class Document:
     def shape(self) -> str:
         """The document without what differs from call to call: step numbers, ids, moments."""
         plain = re.sub(r"/voice/step/\d+", "/voice/step/N", self.text)
-        plain = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", plain)
-        return plain
+        return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", plain)
 
     def _every(self, elements: tuple[Element, ...]) -> list[Element]:
         return [one for element in elements for one in (element, *self._every(element.children))]
@@ -135,7 +134,7 @@ class Caller:
             left = "SELECT 1 FROM outbound_messages UNION SELECT 1 FROM consent_events"
             if reasons or session.execute(sa.text(left)).first():
                 for table in STORED:
-                    session.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - names from above
+                    session.execute(sa.text(f"DELETE FROM {table}"))
         return reasons
 
     def _resume(self, at: Point) -> str:
