@@ -81,7 +81,7 @@ def test_foreign_toll_free_and_short_numbers_can_text(phone, line, sender):
         ("/calls/SID/speak", {"text": "x", "confidence": 1.5}, 400, "0 to 1"),
         ("/calls/SID/speak", {"text": "x", "confidence": True}, 400, "0 to 1"),
         ("/calls/SID/answer", {}, 409, "does not ring"),
-        ("/calls/SID/answer", {"by": "dog"}, 400, "human or machine"),
+        ("/calls/SID/answer", {"by": "dog"}, 400, "human, machine, fax or unknown"),
         ("/calls/SID/dance", {}, 404, "nothing the phone can do"),
     ],
 )

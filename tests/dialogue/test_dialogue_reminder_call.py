@@ -71,7 +71,9 @@ def test_whatever_is_heard_gets_words_and_an_end_only_after_silence_or_for_who_w
         assert all(message.text for message in compose(fill(turn, promises), FACTS, channel="voice"))
         assert State.from_json(turn.state.to_json()) == turn.state
         if turn.ends:
-            assert one is None or before.place in ("topic", "done")
+            # At the question for a key words are no answer either: a machine speaks, too.
+            waits = by == "unknown" and before.place == "reminder"
+            assert one is None or before.place in ("topic", "done") or waits
 
 
 @given(st.lists(st.tuples(MEANINGS, st.just(False), st.text(max_size=20)) | st.none(), max_size=6))
