@@ -16,7 +16,7 @@ from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.parts import Parts
 from nurseline.staff.queries.messages import messages_to_check
 
-AHEAD = timedelta(hours=1)  # what is planned for later than this is not of this run
+AHEAD = timedelta(minutes=20)  # what is planned for later than this is not of this run
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,15 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Called:
+    """One call of the line that the carrier made."""
+
+    to: str
+    sid: str
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Carrier:
     """The stand-in at this address."""
 
@@ -51,6 +60,11 @@ class Carrier:
         """The ledger: every text of the line that it took, oldest first."""
         with self._open("GET", "/ledger") as answer:
             return list(_read(answer))
+
+    def calls(self) -> list[Called]:
+        """Every call of the line, oldest first."""
+        found = self.ask("GET", "/calls")["calls"]
+        return [Called(c["to"], c["sid"], c["ended"]) for c in found if c["direction"] == "outbound-api"]
 
     def text(self, sender: str, words: str) -> tuple[list[str], bool]:
         """A handset texts the line: (its answers, whether the line took the text without an error)."""

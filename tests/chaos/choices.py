@@ -10,8 +10,10 @@ from typing import Any, Literal
 from nurseline.devphone.fault_plan import KINDS
 
 SMALL = 1000  # runs below this are the short version: fewer and shorter faults
-PER_SECOND = 40  # reminders that fall due in each second, about
-EACH = 0.05
+PER_SECOND, PER_SECOND_SMALL = 40, 20  # reminders that fall due in each second, about
+# What the sender may send in a second: not much more, so that a backlog is not gone before the next fault.
+SEGMENTS, SEGMENTS_SMALL = 60, 25
+EACH, BURST = 0.05, 5
 # Area codes and the zones of their patients; 555 numbers belong to nobody.
 AREAS = (
     ("202", "America/New_York"),
@@ -27,11 +29,14 @@ STOPS = ("STOP", "please stop texting me", "do not send me any more messages")
 EMERGENCIES = ("I can't breathe", "my lips are swelling and I can not breathe", "I have crushing chest pain")
 Text = Literal["", "stop", "emergency"]
 
+LANDLINE = 30006
+# What a landline does when it is called, since it cannot be texted; in a short run what takes no time.
+ANSWERS, QUICK_ANSWERS = ("busy", "no-answer", "machine", "human"), ("busy",)
 # What a handset or its network does with a text: share of the patients, and the carrier's words for it.
 HANDSETS: tuple[tuple[float, dict[str, Any]], ...] = (
     (0.02, {"outcome": "fail", "code": 30003}),  # switched off: later, perhaps
     (0.01, {"outcome": "fail", "code": 30005}),  # nobody has that number
-    (0.01, {"outcome": "fail", "code": 30006}),  # a landline
+    (0.01, {"outcome": "fail", "code": LANDLINE}),  # a landline
     (0.01, {"outcome": "sent"}),  # no network ever says what became of it
 )
 BLOCKED = 0.01  # ended messages at the carrier before, which the line was never told
@@ -47,6 +52,7 @@ class Patient:
     zone: str
     due: float
     delivery: dict[str, Any] | None = None
+    call: str = ""
     blocked: bool = False
     text: Text = ""
     words: str = ""
@@ -105,7 +111,7 @@ def choose(seed: int, reminders: int) -> Choices:
     """All choices of the run with this seed and so many reminders."""
     dice = random.Random(seed)
     small = reminders < SMALL
-    window = reminders / PER_SECOND
+    window = reminders / (PER_SECOND_SMALL if small else PER_SECOND)
     patients = _patients(dice, reminders, window)
     return Choices(
         seed,
@@ -129,8 +135,15 @@ def _patients(dice: random.Random, count: int, window: float) -> tuple[Patient, 
         elif kind < STOPPING + FRIGHTENED + BLOCKED:
             made.append(Patient(number, zone, due, blocked=True))
         else:
-            made.append(Patient(number, zone, due, delivery=_handset(dice)))
+            made.append(_usual(dice, number, zone, due, small=count < SMALL))
     return tuple(made)
+
+
+def _usual(dice: random.Random, number: str, zone: str, due: float, *, small: bool) -> Patient:
+    """Somebody who does nothing but have a telephone."""
+    delivery, answer = _handset(dice), dice.choice(QUICK_ANSWERS if small else ANSWERS)
+    landline = delivery is not None and delivery.get("code") == LANDLINE
+    return Patient(number, zone, due, delivery, answer if landline else "")
 
 
 def _handset(dice: random.Random) -> dict[str, Any] | None:
@@ -157,14 +170,14 @@ def _strikes(dice: random.Random, *, small: bool) -> tuple[Strike, ...]:
 
 
 def _carrier(seed: int, *, small: bool) -> dict[str, Any]:
-    """The faults of the carrier, each striking one in twenty."""
+    """The faults of the carrier; each strikes one in twenty."""
     mix: dict[str, Any] = {name: {"p": EACH} for name in KINDS}
     mix["webhook_twice"]["at_once"] = True
-    # Strikes the account and not a message: one in twenty would be an outage without end.
+    # These strike the account and not a message: five in a row of every hundred, and rare outages.
+    mix["too_many"] = {"p": EACH / BURST, "in_a_row": BURST}
     mix["unreachable"] = {"p": 0.002, "seconds": 1.0}
     if small:
         mix["slow"]["seconds"] = mix["callback_delayed"]["seconds"] = 1.0
         mix["callback_reordered"]["seconds"] = 3.0
-        mix["too_many"]["in_a_row"] = 2
         mix["list_lag"]["seconds"] = 2.0
     return {"seed": seed, **mix}

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from nurseline.messaging.outbox import MOVES
 from tests.chaos.books import AHEAD, Row
-from tests.chaos.carrier import Taken
+from tests.chaos.carrier import Called, Taken
 from tests.chaos.patients import Texted
 
 # The carrier's word for a state, and ours.
@@ -24,6 +24,7 @@ OUR_WORD = {
     "failed": "failed",
     "canceled": "failed",
 }
+CALL_OVER = frozenset({"delivered", "undelivered", "failed"})
 FIRST = frozenset({"scheduled", "sending", "skipped"})  # how a row may begin
 SURELY_NOT = frozenset({"failed", "undelivered"})
 ALERT = "alert.emergency"
@@ -55,6 +56,7 @@ class Facts:
 
     rows: Sequence[Row]
     taken: Sequence[Taken]
+    calls: Sequence[Called]
     shown: frozenset[str]
     injections: Mapping[str, str]
     ended: frozenset[str]
@@ -91,8 +93,9 @@ def judge(facts: Facts) -> Verdict:
         _judge_history(row, verdict)
         if row.purpose == "reminder" and row.due <= facts.until + AHEAD:
             verdict.statuses[row.status] += 1
-        if row.purpose != "reply" and row.channel == "text":
+        if row.purpose != "reply":
             _judge_row(row, carrier.get(row.id, []), facts, verdict)
+    _judge_calls(facts, verdict)
     _judge_repeats(facts.rows, carrier, verdict)
     return verdict
 
@@ -117,7 +120,8 @@ def _judge_row(row: Row, taken: Sequence[Taken], facts: Facts, verdict: Verdict)
             if row.id not in facts.shown:
                 verdict.add(UNSHOWN, row.id)
         case _:
-            _judge_outcome(row, taken, verdict)
+            if row.channel == "text":
+                _judge_outcome(row, taken, verdict)
             return
     if taken:
         verdict.add(UNRESOLVED if row.status == "unknown" else NEVER, row.id)
@@ -131,6 +135,30 @@ def _judge_outcome(row: Row, taken: Sequence[Taken], verdict: Verdict) -> None:
             verdict.add(DIFFERS, row.id)
     elif OUR_WORD[taken[0].status] != row.status or row.sid != taken[0].sid:
         verdict.add(DIFFERS, row.id)
+
+
+def _judge_calls(facts: Facts, verdict: Verdict) -> None:
+    """Calls carry no reference in the carrier's list: they are compared by number and sid."""
+    rows: dict[str, list[Row]] = defaultdict(list)
+    made: dict[str, list[Called]] = defaultdict(list)
+    for row in facts.rows:
+        if row.channel == "call":
+            rows[row.to].append(row)
+    for call in facts.calls:
+        made[call.to].append(call)
+    for number, calls in made.items():
+        of_unknown = sum(row.status == "unknown" for row in rows[number])
+        strange = {call.sid for call in calls} - {row.sid for row in rows[number]}
+        if len(calls) > len(rows[number]):
+            verdict.add(TWICE, *(row.id for row in rows[number]))
+        if len(strange) > of_unknown:
+            verdict.add(STRANGER, *strange)
+        elif strange:
+            verdict.add(UNRESOLVED, *(row.id for row in rows[number] if row.status == "unknown"))
+    over = {call.sid: call.ended for call in facts.calls}
+    for row in (row for of_number in rows.values() for row in of_number):
+        if row.sid and over.get(row.sid) is not (row.status in CALL_OVER):
+            verdict.add(DIFFERS, row.id)
 
 
 def _judge_history(row: Row, verdict: Verdict) -> None:

@@ -24,7 +24,7 @@ from nurseline.wakeups import HOUSEKEEPING, Publisher
 from tests.chaos import judge as rules
 from tests.chaos.books import Books
 from tests.chaos.carrier import Carrier, Taken
-from tests.chaos.choices import ALERTED, Choices, Patient, choose
+from tests.chaos.choices import ALERTED, SEGMENTS, SEGMENTS_SMALL, Choices, Patient, choose
 from tests.chaos.crew import Crew
 from tests.chaos.patients import Texting, enrol_all
 from tests.chaos.report import Result
@@ -73,6 +73,7 @@ class Run:
 
     def _environment(self, folder: Path) -> dict[str, str]:
         port, phone_port, api_port = free_port(), free_port(), free_port()
+        small = self.choices.small
         return settings_for_tests(
             database_url=self.servers.postgres.line_url,
             redis_url=self.servers.redis.line_url,
@@ -84,8 +85,9 @@ class Run:
             DEVPHONE_API_PORT=str(api_port),
             DEVPHONE_LEDGER="memory",
             TWILIO_API_BASE_URL=f"http://127.0.0.1:{api_port}",
-            WEB_PROCESSES="1" if self.choices.small else "2",
-            WORKER_PROCESSES="1" if self.choices.small else "2",
+            SEGMENTS_PER_SECOND=str(SEGMENTS_SMALL if small else SEGMENTS),
+            WEB_PROCESSES="1" if small else "2",
+            WORKER_PROCESSES="1" if small else "2",
         )
 
     def _parts(self) -> Parts:
@@ -107,8 +109,11 @@ class Run:
     def _handset(self, patient: Patient) -> None:
         if patient.blocked:  # nobody listens yet, so only the carrier knows of it
             self.carrier.ask("POST", "/messages", {"from": patient.number, "body": "STOP", "wait": False})
-        if patient.delivery:
-            self.carrier.ask("PUT", f"/handsets/{patient.number}", {"delivery": patient.delivery})
+        model: dict[str, Any] = {"delivery": patient.delivery} if patient.delivery else {}
+        if patient.call:
+            model |= {"call": {"answer": patient.call, "after": 1.0}, "pace": "real"}
+        if model:
+            self.carrier.ask("PUT", f"/handsets/{patient.number}", model)
 
     def storm(self) -> dict[str, int]:
         """All faults; how often each of the carrier's struck."""
@@ -169,6 +174,7 @@ class Run:
         facts = rules.Facts(
             books.rows(),
             self.carrier.taken(),
+            self.carrier.calls(),
             frozenset(books.shown_to_staff()),
             injections,
             frozenset(p.number for p in self.choices.patients if p.text == "stop" or p.blocked),
@@ -201,7 +207,7 @@ def whole(seed: int, reminders: int, place: Place) -> tuple[Result, Diary]:
         shown: dict[str, Any] = {
             "reminders due": dict(verdict.statuses),
             "other messages": dict(Counter(r.purpose for r in facts.rows if r.purpose != "reminder")),
-            "accepted by the carrier": len(facts.taken),
+            "texts and calls of the carrier": f"{len(facts.taken)} and {len(facts.calls)}",
             "lawful repeats": len(verdict.repeats),
             "faults of the carrier": struck,
             "texts of patients": len(run.texting.done),

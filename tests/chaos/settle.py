@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.chaos.books import AHEAD, Books, Row
-from tests.chaos.carrier import Carrier, Taken
+from tests.chaos.carrier import Called, Carrier, Taken
 from tests.chaos.judge import OUR_WORD
 
 EVERY = 2.0
@@ -35,7 +35,9 @@ class Left:
         )
 
 
-def left(rows: Sequence[Row], taken: Sequence[Taken], final: Callable[[Taken], bool]) -> Left:
+def left(
+    rows: Sequence[Row], taken: Sequence[Taken], calls: Sequence[Called], final: Callable[[Taken], bool]
+) -> Left:
     """What is not settled. ``final``: whether the carrier has said its last word about a message."""
     now = datetime.now(UTC)
     carrier = {one.ref: one for one in taken}
@@ -46,7 +48,10 @@ def left(rows: Sequence[Row], taken: Sequence[Taken], final: Callable[[Taken], b
         for row in rows
         if row.id in carrier and row.channel == "text" and row.status not in {"claimed", "sending"}
     )
-    return Left(due, under_way, behind, sum(not final(one) for one in taken))
+    over = {one.sid for one in calls if one.ended}
+    behind += sum(row.status == "sent" and row.sid in over for row in rows if row.channel == "call")
+    moving = sum(not final(one) for one in taken) + sum(not one.ended for one in calls)
+    return Left(due, under_way, behind, moving)
 
 
 def settle(
@@ -61,7 +66,7 @@ def settle(
     ends = began + limit
     while True:
         pass_time(time.monotonic() - began)
-        found = left(books.rows(), carrier.taken(), final)
+        found = left(books.rows(), carrier.taken(), carrier.calls(), final)
         if found.none or time.monotonic() > ends:
             return found.none, found
         time.sleep(EVERY)

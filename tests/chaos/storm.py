@@ -16,7 +16,8 @@ from tests.chaos.servers import Servers
 
 TICK = 0.1
 PATIENCE = 30.0  # seconds without any progress after which the next fault strikes all the same
-IN_FLIGHT_WITHIN = 6.0  # seconds to wait for work in flight before a fault that is to meet some
+# Seconds to wait for so many messages in flight before a fault that is to meet some.
+IN_FLIGHT_WITHIN, IN_FLIGHT = 6.0, 5
 MARGIN = 6.0  # a request that began so long before an outage may still have met it
 
 
@@ -92,11 +93,11 @@ class Storm:
         self.diary.note(f"{text} ({share:.0%} gone{flight})")
 
     def _in_flight(self) -> int:
-        """Rows under way; waits a little for some."""
+        """How many messages are under way; waits a little for some."""
         ends = time.monotonic() + IN_FLIGHT_WITHIN
         while True:
             progress = self.books.progress()
-            if (progress and progress[1]) or time.monotonic() > ends:
+            if (progress and progress[1] >= IN_FLIGHT) or time.monotonic() > ends:
                 return progress[1] if progress else 0
             time.sleep(0.05)
 
@@ -170,10 +171,10 @@ class Storm:
         self, server: str, strike: Strike, begin: Callable[[], object], end: Callable[[], None]
     ) -> str:
         self._away.add(server)
-        begin()
         began = time.monotonic()
         if server == "postgres":
             self.diary.outages.append((began, began + 3600))
+        begin()
 
         def mend() -> None:
             end()

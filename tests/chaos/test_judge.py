@@ -11,7 +11,7 @@ import pytest
 
 from tests.chaos import judge as rules
 from tests.chaos.books import Moved, Row
-from tests.chaos.carrier import Taken
+from tests.chaos.carrier import Called, Taken
 from tests.chaos.choices import Patient, choose
 from tests.chaos.judge import Facts, judge, judge_emergencies, judge_stops
 from tests.chaos.patients import Texted
@@ -63,7 +63,9 @@ def taken(status: str = "delivered", **changed: Any) -> Taken:
 
 
 def facts(rows: Sequence[Row], ledger: Sequence[Taken] = (), **changed: Any) -> Facts:
-    return replace(Facts(rows, ledger, frozenset({"r1"}), {NUMBER: "i1"}, frozenset(), at(600)), **changed)
+    return replace(
+        Facts(rows, ledger, (), frozenset({"r1"}), {NUMBER: "i1"}, frozenset(), at(600)), **changed
+    )
 
 
 def broken(*given: Any, **changed: Any) -> dict[str, list[str]]:
@@ -100,6 +102,23 @@ def test_a_further_turn_goes_only_after_one_that_surely_did_not_arrive() -> None
     assert (found.good, found.repeats) == (True, ["r2"])
     assert broken([row("delivered"), second], [taken(), theirs]) == {rules.TWICE: ["r2"]}
     assert broken([row("unknown"), second], [theirs]) == {rules.TWICE: ["r2"]}
+
+
+def test_a_call_that_reads_a_reminder_is_made_once() -> None:
+    text = row("undelivered")
+    call = row("delivered", id="r2", turn=1, sid="CA1", channel="call")
+    one, two = Called(NUMBER, "CA1", ended=True), Called(NUMBER, "CA2", ended=True)
+    ledger = [taken("undelivered")]
+    assert broken([text, call], ledger, calls=[one]) == {}
+    twice = broken([text, call], ledger, calls=[one, two])
+    assert twice == {rules.TWICE: ["r2"], rules.STRANGER: ["CA2"]}
+    assert broken([text, call], ledger) == {rules.DIFFERS: ["r2"]}
+    under_way = replace(call, status="sent", history=row("sent").history)
+    assert broken([text, under_way], ledger, calls=[one]) == {rules.DIFFERS: ["r2"]}
+    nobody_knows = row("unknown", id="r2", turn=1, channel="call")
+    shown = frozenset({"r2"})
+    assert broken([text, nobody_knows], ledger, shown=shown) == {}
+    assert broken([text, nobody_knows], ledger, shown=shown, calls=[one]) == {rules.UNRESOLVED: ["r2"]}
 
 
 def test_an_unknown_one_must_be_shown_and_must_not_be_at_the_carrier() -> None:
