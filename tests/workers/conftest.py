@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -102,23 +103,33 @@ def children(worker: Process) -> set[int]:
     return descendants(worker.pid)
 
 
-@pytest.fixture
-def works(own_database_url: str, processes: Processes, tmp_path: Path) -> Iterator[Works]:
-    server = Redis(state.prepare(tmp_path / "redis-state"), port=free_port(), password="test", durable=False)
+@contextmanager
+def works_on(database_url: str, processes: Processes, folder: Path) -> Iterator[Works]:
+    """The phone and a Redis for this database; workers and beat are started by the tests."""
+    server = Redis(state.prepare(folder / "redis-state"), port=free_port(), password="test", durable=False)
     server.start()
     port, phone_port = free_port(), free_port()
     env = settings_for_tests(
-        database_url=own_database_url,
+        database_url=database_url,
         redis_url=server.url(),
         port=port,
         phone_port=phone_port,
-        state=tmp_path,
+        state=folder,
         ALERT_NUMBERS=ON_CALL,
     )
     phone = processes.start("phone", ["python", "-m", "nurseline.devphone"], env)
     processes.wait_until_answers(phone, f"http://127.0.0.1:{phone_port}/healthz")
     parts = build(Settings(**{name.lower(): value for name, value in env.items()}))
-    yield Works(env, parts, Phone(f"http://127.0.0.1:{phone_port}"), server, processes)
-    parts.db.engine.dispose()
-    processes.stop_all()
-    server.stop()
+    try:
+        yield Works(env, parts, Phone(f"http://127.0.0.1:{phone_port}"), server, processes)
+    finally:
+        parts.db.engine.dispose()
+        processes.stop_all()
+        server.stop()
+
+
+@pytest.fixture
+def works(own_database_url: str, processes: Processes, tmp_path: Path) -> Iterator[Works]:
+    """As in `works_on`, on a database of its own."""
+    with works_on(own_database_url, processes, tmp_path) as works:
+        yield works
