@@ -3,32 +3,36 @@
 Each hit of a rule is judged by itself, so that a negated sign never hides another one.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
+from nurseline.language.cues import LONGEST_CUE, Sorted, starts_inside
 from nurseline.language.lexicon import Hit, Lexicon, group_entries, load_toml
 from nurseline.language.normalise import Word
 from nurseline.language.patterns import Finder, Match
 
-Cause = Literal["negated", "past", "resolved", "general", "figure", "partly"]
+Cause = Literal[
+    "negated", "past", "resolved", "general", "figure", "partly", "beside", "usual", "asleep", "elsewhere"
+]
 
 _GROUPS = (
     "negation now_true not_a_negation scope_end new_statement list_goes_on after_negation resolved "
     "not_resolved past present general general_weak not_general general_anywhere condition_question "
-    "own_now figure figure_after figure_before figure_whole figure_bleeding figure_mention contrast"
+    "own_now usual not_usual asleep elsewhere thing not_figure figure figure_after figure_before "
+    "figure_whole figure_bleeding figure_mention contrast"
 ).split()
 _REACH = 12  # half words a negation reaches
 _IF_REACH = 14  # half words from "what if" to the sign
 _OWN_AFTER = 6  # half words after "if ..." from which "I have ..." is a statement again
 _FAR = 30  # words around a sign in which cues are looked for
-_LONGEST_CUE = 8  # words
 _LONGEST_LIST = 16  # words under one negation
 _PAST_REACH = 24  # half words
 _RESOLVED_REACH = 14  # half words
 _MINE = frozenset("my his her their our mi su mis sus".split())
 _OF_MINE = frozenset("i im me my mi yo".split())
+_DOUBLED = 2  # words from a "no" to a sign that is a "no" itself
+_SLEEP_REACH = 16  # half words from "passed out" to "slept"
 _SUBJECT_REACH = 8  # half words from "my dog" to what happens to it
 # After these "it's my ..." is still denied: "i dont think it's my heart".
 _THINKING = frozenset("think believe say said feel like that if know creo que pienso siento si".split())
@@ -63,33 +67,31 @@ def _figures_with_mine() -> frozenset[str]:
     return frozenset(phrase for phrase in phrases if not _MINE.isdisjoint(phrase.split()))
 
 
-def _starts_inside(hit: Hit, others: Sequence[Hit]) -> bool:
-    return any(other.first <= hit.first <= other.last for other in others)
-
-
 class Context:
     """The cues of one text, and the judgement of a match. Only cues near a match are looked at."""
 
     def __init__(self, finder: Finder, signs: Sequence[Hit]) -> None:
         self._finder = finder
         self._words: Sequence[Word] = finder.words
-        self._signs = _Sorted(signs)
+        self._signs = Sorted(signs)
         cue = {name: finder.hits(f"@{name}") for name in _GROUPS}
-        misread = _Sorted(cue["not_a_negation"])
-        self._cue = {name: _Sorted(hits) for name, hits in cue.items()}
-        self._negations = _Sorted([hit for hit in cue["negation"] if not self._misread(hit, misread)])
+        misread = Sorted(cue["not_a_negation"])
+        self._cue = {name: Sorted(hits) for name, hits in cue.items()}
+        mistaken = self._cue["not_figure"]
+        self._cue["figure"] = Sorted([hit for hit in cue["figure"] if not mistaken.covers(hit)])
+        self._negations = Sorted([hit for hit in cue["negation"] if not self._misread(hit, misread)])
         no_if = self._cue["not_general"]
-        self._ifs = _Sorted([hit for hit in cue["general"] if not no_if.covers(hit)])
-        self._weak_ifs = _Sorted([hit for hit in cue["general_weak"] if not no_if.covers(hit)])
+        self._ifs = Sorted([hit for hit in cue["general"] if not no_if.covers(hit)])
+        self._weak_ifs = Sorted([hit for hit in cue["general_weak"] if not no_if.covers(hit)])
 
-    def _misread(self, hit: Hit, misread: "_Sorted") -> bool:
+    def _misread(self, hit: Hit, misread: "Sorted") -> bool:
         """A "no" that denies nothing; "ni" goes on with it: "no me pasa ni la saliva"."""
         if misread.covers(hit):
             return True
         emphasis = self._words[hit.first].plain == "ni" and not self._words[hit.first].after_comma
         return emphasis and any(
             hit.first - 2 <= other.last < hit.first
-            for other in misread.starting(hit.first - _LONGEST_CUE, hit.first - 1)
+            for other in misread.starting(hit.first - LONGEST_CUE, hit.first - 1)
         )
 
     def cause(self, match: Match) -> Cause | None:
@@ -105,7 +107,7 @@ class Context:
             return "general"
         if self._is_resolved(match):
             return "resolved"
-        return None
+        return self._is_harmless(match)
 
     def _has(self, group: str, first: int, last: int) -> bool:
         """Whether a cue of the group begins from word `first` to word `last`."""
@@ -119,25 +121,31 @@ class Context:
 
     def _figure(self, match: Match) -> Cause | None:
         """Whether it lies in figures of speech ("dying" in "dying to get in"), wholly or partly."""
-        after = self._cue["figure_after"].starting(match.last + 1, match.last + 8)
-        if any(self._gap_after(match, hit) <= 8 and not self._comma(match.last, hit.first) for hit in after):
-            return "figure"
         if any(hit.first == 0 and hit.last == len(self._words) - 1 for hit in self._cue["figure_whole"].hits):
-            return "figure"
-        if self._of_something_else(match):
             return "figure"
         own = self._cue.get(f"figure_{match.rule.split('-')[0]}")
         groups = [self._cue["figure"], *([own] if own is not None else [])]
         inside = [part for part in match.parts if self._inside_figure(part, groups)]
         if not inside:
-            return None
+            return "beside" if self._beside_figure(match) else None
         return "figure" if len(inside) == len(match.parts) else "partly"
 
-    def _inside_figure(self, part: Hit, groups: Sequence["_Sorted"]) -> bool:
+    def _beside_figure(self, match: Match) -> bool:
+        """A price or a laugh right after it, an animal before it. Signs nobody jokes with are left alone."""
+        if self._of_something_else(match):
+            return True
+        if match.rule.split("-")[0] not in _JOKED_WITH:
+            return False
+        after = self._cue["figure_after"].starting(match.last + 1, match.last + 8)
+        return any(
+            self._gap_after(match, hit) <= 8 and not self._comma(match.last, hit.first) for hit in after
+        )
+
+    def _inside_figure(self, part: Hit, groups: Sequence["Sorted"]) -> bool:
         return any(
             figure.first <= part.last and part.first <= figure.last and self._one_piece(figure)
             for group in groups
-            for figure in group.starting(part.first - _LONGEST_CUE, part.last)
+            for figure in group.starting(part.first - LONGEST_CUE, part.last)
         )
 
     def _one_piece(self, figure: Hit) -> bool:
@@ -151,7 +159,7 @@ class Context:
 
     def _of_something_else(self, match: Match) -> bool:
         """The sign is said of an animal, or a price is what caused it: "my dog had a seizure"."""
-        for hit in self._cue["figure_before"].starting(match.first - _LONGEST_CUE, match.first - 1):
+        for hit in self._cue["figure_before"].starting(match.first - LONGEST_CUE, match.first - 1):
             between = {word.plain for word in self._words[hit.last + 1 : match.first]}
             near = hit.last < match.first and self._gap_before(hit, match) <= _SUBJECT_REACH
             if (
@@ -176,8 +184,12 @@ class Context:
         if self._has("now_true", match.last + 1, match.last + _FAR):
             return False
         inside = {index for part in match.parts for index in range(part.first, part.last + 1)}
+        own = any(hit.first in inside for hit in self._cue["negation"].starting(match.first, match.last))
         return any(
-            cue.first not in inside and cue.last < part.first and self._reaches(cue, part, match.last)
+            cue.first not in inside
+            and cue.last < part.first
+            and not (own and cue.last + _DOUBLED >= match.first)  # "aint got no feeling": one "no" said twice
+            and self._reaches(cue, part, match.last)
             for part in match.parts
             for cue in self._negations.starting(part.first - _LONGEST_LIST, part.first - 1)
         )
@@ -262,6 +274,30 @@ class Context:
         same = following.sentence == words[hit.last].sentence and not following.after_comma
         return same and following.plain not in _AFTER_BIEN
 
+    def _is_harmless(self, match: Match) -> Cause | None:
+        """It has always been so, "passed out" means sleep, or the ambulance was for somebody else."""
+        sentence = self._words[match.first].sentence
+        if self._cue["elsewhere"].hits and self._is_anothers(match):
+            return "elsewhere"
+        if match.rule == "fainting":
+            near = self._cue["asleep"].starting(match.first, match.last + _FAR)
+            if any(self._gap_after(match, hit) <= _SLEEP_REACH for hit in near):
+                return "asleep"
+        usual = self._cue["usual"].starting(match.first - _FAR, match.last + _FAR)
+        same = [hit for hit in usual if self._words[hit.first].sentence == sentence]
+        if same and not self._has("not_usual", match.first - _FAR, match.last + _FAR):
+            return "usual"
+        return None
+
+    def _is_anothers(self, match: Match) -> bool:
+        """An ambulance, or the heart attack of someone named before: it moves a visit, no more."""
+        if match.rule == "generic":
+            return True
+        before = self._finder.hits("relative")
+        return match.rule in ("heart", "stroke") and any(
+            match.first - LONGEST_CUE <= hit.first < match.first for hit in before
+        )
+
     # ------------------------------------------------------------------ past, general, resolved
     def _same_clause(self, hit: Hit, match: Match) -> bool:
         """In the same sentence with no "but" or "now" in between."""
@@ -320,10 +356,10 @@ class Context:
         return bool(self._cue["condition_question"].hits) and not self._cue["present"].hits
 
     def _is_resolved(self, match: Match) -> bool:
-        for hit in self._cue["resolved"].starting(match.first - _LONGEST_CUE, match.last + _FAR):
+        for hit in self._cue["resolved"].starting(match.first - LONGEST_CUE, match.last + _FAR):
             if self._has("not_resolved", hit.last - 4, hit.last + 4):
                 continue
-            inside = match.first <= hit.first <= match.last and not _starts_inside(hit, match.parts)
+            inside = match.first <= hit.first <= match.last and not starts_inside(hit, match.parts)
             after = hit.first > match.last and not self._has("scope_end", match.last + 1, hit.first - 4)
             close = after and self._gap_after(match, hit) <= _RESOLVED_REACH
             before = hit.last < match.first and self._gap_before(hit, match) <= 2
@@ -332,27 +368,11 @@ class Context:
         return False
 
 
-class _Sorted:
-    """Hits in order, to be asked for by where they begin."""
-
-    def __init__(self, hits: Sequence[Hit]) -> None:
-        self.hits = hits
-        self._firsts = [hit.first for hit in hits]
-
-    def starting(self, first: int, last: int) -> Sequence[Hit]:
-        """The hits that begin from word `first` to word `last`."""
-        return self.hits[bisect_left(self._firsts, first) : bisect_right(self._firsts, last)]
-
-    def any_from(self, first: int, last: int) -> bool:
-        """Whether one begins from word `first` to word `last`."""
-        index = bisect_left(self._firsts, first)
-        return index < len(self._firsts) and self._firsts[index] <= last
-
-    def covers(self, hit: Hit) -> bool:
-        """Whether the hit begins inside one of these."""
-        return _starts_inside(hit, self.starting(hit.first - _LONGEST_CUE, hit.first))
-
-
+# Rules whose sign people use as a joke about a price: "heart attack when I saw the bill".
+_JOKED_WITH = frozenset(
+    "generic heart mention fainting stroke breathing seizure swallowing crisis bleeding vomiting fever bad "
+    "worse weakness numbness help confusion sugar".split()
+)
 # Rules whose sign is also the name of a long-standing condition.
 _CONDITIONS = frozenset(
     (

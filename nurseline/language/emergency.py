@@ -21,11 +21,15 @@ _FRAGMENT = 3  # words
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """The tier of a text, with the matches it rests on; `lowered` says a sign was there and was lowered."""
+    """The tier of a text, with the matches it rests on.
+
+    `lowered` says a sign was there and was lowered, `bare` that an emergency rests on bare mentions only.
+    """
 
     tier: Tier
     evidence: tuple[Evidence, ...]
     lowered: bool = False
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ class EmergencyDetector:
             best, lowered = "review", True
             evidence = {("review", item.rule): item for item in evidence.values()}
         chosen = tuple(item for (tier, _), item in evidence.items() if tier == best)[:_MOST_EVIDENCE]
-        return Alarm(best, chosen, lowered)
+        bare = best == "emergency" and all(item.rule.startswith("mention-") for item in chosen)
+        return Alarm(best, chosen, lowered, bare)
 
     def _lower(self, tiered: _TieredRule, cause: str) -> Tier:
         group: str = tiered.tier

@@ -15,6 +15,10 @@ _CAUSES = {
     "resolved": "but it has passed",
     "general": "but it is asked in general or as a what-if",
     "figure": "but it is a figure of speech",
+    "beside": "beside a joke about a price, or of an animal",
+    "usual": "as it always is, or said with a laugh",
+    "asleep": "said of sleep",
+    "elsewhere": "somebody else's, in a message about a visit",
 }
 _TOPIC_WORDS = {
     "what": "what the injection is",
@@ -67,6 +71,8 @@ def sentence(meaning: Meaning) -> str:
 def _reason(evidence: Evidence) -> str:
     rule, _, cause = evidence.rule.partition(" (")
     title = rule_titles().get(rule)
+    if rule == "tier-model":
+        return f"it reads like the red-flag examples: '{evidence.words}'"
     if title is None:
         return f"the words '{evidence.words}'"
     lowered = _CAUSES.get(cause.rstrip(")"))

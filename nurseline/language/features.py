@@ -1,4 +1,8 @@
-"""What the topic model sees of a text: its words, pairs of words, word groups and shapes of questions."""
+"""What the models see of a text: its words, pairs of words, word groups and shapes of questions.
+
+The tier model sees more: which group stands shortly before which ("cant" before a limb), and pieces of words,
+so that a spelling or a verb form it never met still says something.
+"""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -8,6 +12,9 @@ from nurseline.language.normalise import Word
 from nurseline.language.patterns import Finder, Rule
 
 _MOST_WORDS = 120
+_MOST_NEIGHBOURS = 12
+_NEIGHBOUR_REACH = 4  # words
+_PIECE = 4  # letters
 
 
 def features(
@@ -39,6 +46,31 @@ def features(
         found += [f"first:{plain[0]}", f"length:{min(len(plain), 12) // 3}"]
     if asks:
         found.append("asks")
+    return list(dict.fromkeys(found))
+
+
+def tier_features(
+    words: Sequence[Word], hits: Hits, corrected: Callable[[str], str], asks: bool, signs: Sequence[Rule]
+) -> list[str]:
+    """The features of `features`, with neighbouring groups and pieces of words."""
+    found = features(words, hits, corrected, asks, signs)
+    places = sorted(
+        (hit.first, hit.last, group)
+        for group, group_hits in hits.items()
+        if group[0] != "=" and not group.startswith("optout.")
+        for hit in group_hits
+        if hit.first < _MOST_WORDS
+    )
+    for at, (_, last, group) in enumerate(places):
+        found += [
+            f"n:{group}>{other}"
+            for first, _, other in places[at + 1 : at + 1 + _MOST_NEIGHBOURS]
+            if 0 < first - last <= _NEIGHBOUR_REACH
+        ]
+    for word in words[:_MOST_WORDS]:
+        if len(word.plain) >= _PIECE and word.plain.isalpha():
+            edged = f"^{corrected(word.plain)}$"
+            found += [f"c:{edged[at : at + _PIECE]}" for at in range(len(edged) - _PIECE + 1)]
     return list(dict.fromkeys(found))
 
 

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ FUNCTION_WORDS = (
         "hola oye oiga gracias puedo puede quiero tengo tiene".split()
     )
 )
-_SKIPPABLE = FILLERS | LIGHT | frozenset("is are was has have been be esta estan".split())
+_SKIPPABLE = FILLERS | LIGHT | frozenset("is are was has have been be esta estan me te se le nos les".split())
 _MOST_SKIPS = 3
 _RANGE = re.compile(r"#(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?:[fc]|/\d+)?")
@@ -75,13 +76,25 @@ def group_entries(group: Mapping[str, Any]) -> list[str]:
     return [*str(group.get("words", "")).split(), *group.get("phrases", ())]
 
 
+def check_alternatives(line: str, tokens: Sequence[str]) -> None:
+    """Refuse two lists of alternatives side by side: "a|two words|b" joins words that were meant apart.
+
+    Raises ValueError. Words that belong together are written "two_words"; lists that follow each other are
+    written "a|b > c|d".
+    """
+    for first, second in pairwise(tokens):
+        if "|" in first and "|" in second:
+            raise ValueError(f"{line!r}: {first} {second}: write words_together, or > between two lists")
+
+
 def _variants(phrase: str) -> Iterator[list[str]]:
+    check_alternatives(phrase, phrase.split())
     choices: list[list[str]] = [[]]
-    for token in phrase.split():
-        options = token.split("|")
+    for part in phrase.replace(" > ", " ").split():
+        options = part.split("|")
         if len(choices) * len(options) > _VARIANTS:
             raise ValueError(f"too many alternatives in {phrase!r}")
-        choices = [[*done, option] for done in choices for option in options]
+        choices = [[*done, *option.split("_")] for done in choices for option in options]
     return iter(choices)
 
 

@@ -1,4 +1,4 @@
-"""The topic model: a linear model over named features, small enough to read, stored as JSON.
+"""The models of topics and tiers: a linear model over named features, small enough to read, stored as JSON.
 
 Trained by `python -m nurseline.language.train`; see there for how.
 """

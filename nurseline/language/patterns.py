@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from nurseline.language.lexicon import FILLERS, LIGHT, Hit, Hits, Lexicon
+from nurseline.language.lexicon import FILLERS, LIGHT, Hit, Hits, Lexicon, check_alternatives
 from nurseline.language.normalise import SENTENCE_GAP, Word
 
 # Distances are kept in half words: a plain word counts 2, a little word 1, a filler 0.
@@ -33,9 +33,9 @@ def places(words: Sequence[Word]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One way of saying a rule: the groups, and the largest gap before each (None: any order)."""
+    """One way of saying a rule: for each part the groups that will do, and the largest gap before it."""
 
-    groups: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
     gaps: tuple[int, ...]
     any_order: bool
 
@@ -75,7 +75,7 @@ def compile_rule(
 
 
 def _compile_line(line: str, lexicon: Lexicon, known: frozenset[str]) -> _Line:
-    groups: list[str] = []
+    groups: list[tuple[str, ...]] = []
     gaps: list[int] = []
     gap, any_order = 0, False
     literal: list[str] = []
@@ -84,10 +84,16 @@ def _compile_line(line: str, lexicon: Lexicon, known: frozenset[str]) -> _Line:
         if literal:
             phrase = " ".join(literal)
             lexicon.add(f"={phrase}", [phrase])
-            groups.append(f"={phrase}")
+            groups.append((f"={phrase}",))
             literal.clear()
 
-    for part in _PART.findall(line):
+    found = _PART.findall(line)
+    check_alternatives(line, found)
+    for part in found:
+        if part == ">":
+            if literal:
+                literal.append(part)
+            continue
         if part in ("+", "..", "..."):
             close_literal()
             any_order = any_order or part == "+"
@@ -95,7 +101,7 @@ def _compile_line(line: str, lexicon: Lexicon, known: frozenset[str]) -> _Line:
             continue
         if "<" in part:
             close_literal()
-            groups.append(_group_of(part, lexicon, known))
+            groups.append(_groups_of(part, lexicon, known))
             gaps.append(gap)
         else:
             if not literal:
@@ -106,17 +112,15 @@ def _compile_line(line: str, lexicon: Lexicon, known: frozenset[str]) -> _Line:
     return _Line(tuple(groups), tuple(gaps), any_order)
 
 
-def _group_of(part: str, lexicon: Lexicon, known: frozenset[str]) -> str:
+def _groups_of(part: str, lexicon: Lexicon, known: frozenset[str]) -> tuple[str, ...]:
     names = part.split("|")
     for name in names:
         if name.startswith("<") and name[1:-1] not in known:
             raise ValueError(f"unknown group {name}")
-    if len(names) == 1:
-        return names[0][1:-1]
     for name in names:
         if not name.startswith("<"):
             lexicon.add(f"={name}", [name])
-    return "|".join(name[1:-1] if name.startswith("<") else f"={name}" for name in names)
+    return tuple(name[1:-1] if name.startswith("<") else f"={name}" for name in names)
 
 
 class Finder:
@@ -131,11 +135,11 @@ class Finder:
             for place, word in zip(self._places, words, strict=True)
         ]
 
-    def hits(self, group: str) -> Sequence[Hit]:
-        """Where a group (or one of several, joined by "|") occurs, in order."""
-        if group in self._hits or "|" not in group or group.startswith("="):
-            return self._hits.get(group, ())
-        joined = [hit for name in group.split("|") for hit in self._hits.get(name, ())]
+    def hits(self, *groups: str) -> Sequence[Hit]:
+        """Where any of the groups occurs, in order."""
+        if len(groups) == 1:
+            return self._hits.get(groups[0], ())
+        joined = [hit for name in groups for hit in self._hits.get(name, ())]
         return sorted(joined, key=lambda hit: (hit.first, hit.last))
 
     def gap(self, before: Hit, after: Hit) -> int:
@@ -144,25 +148,23 @@ class Finder:
 
     def find(self, rule: Rule) -> list[Match]:
         """Every place where the rule holds."""
-        matches: list[Match] = []
-        for line in rule.lines:
-            parts = [self.hits(group) for group in line.groups]
-            if not all(parts):
-                continue
-            if line.any_order:
-                matches += self._any_order(rule, parts)
-            else:
-                matches += [
-                    Match(rule.id, tuple(chain))
-                    for hit in parts[0]
-                    for chain in self._chains(line, parts, [hit])
-                ]
-        return matches
+        return [match for line in rule.lines for match in self._found(rule, line)]
 
     def lines(self, rule: Rule) -> list[int]:
         """Which lines of a rule hold somewhere in the text."""
+        return [index for index, line in enumerate(rule.lines) if self._found(rule, line)]
+
+    def _found(self, rule: Rule, line: _Line) -> Sequence[Match]:
+        parts: list[Sequence[Hit]] = []
+        for groups in line.groups:
+            hits = self.hits(*groups)
+            if not hits:
+                return ()
+            parts.append(hits)
+        if line.any_order:
+            return self._any_order(rule, parts)
         return [
-            index for index, line in enumerate(rule.lines) if self.find(Rule(rule.id, (line,), rule.near))
+            Match(rule.id, tuple(chain)) for hit in parts[0] for chain in self._chains(line, parts, [hit])
         ]
 
     def _chains(self, line: _Line, parts: list[Sequence[Hit]], done: list[Hit]) -> list[list[Hit]]:

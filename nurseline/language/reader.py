@@ -1,5 +1,6 @@
 """Everything that is loaded once: word groups, rules, spelling. `look` gives the findings of one text."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -8,7 +9,7 @@ from typing import Any
 from nurseline.language.emergency import EmergencyDetector
 from nurseline.language.lexicon import RULES, Hits, Lexicon, group_entries, load_toml
 from nurseline.language.meaning import Language
-from nurseline.language.normalise import Reading, contract, read
+from nurseline.language.normalise import Reading, Word, contract, read
 from nurseline.language.optout import OptOutDetector
 from nurseline.language.patterns import Finder, Rule, compile_rule
 from nurseline.language.spanish import forms, sound
@@ -16,6 +17,10 @@ from nurseline.language.spelling import Speller
 from nurseline.language.tongue import tongue
 
 _SHORTEST_BY_EAR = 4  # letters
+_SHORTEST_JOINED = 7  # letters
+# Words that are often run together with the next one.
+_HEADS = frozenset("cant dont wont not no my mi im me se stop hard help puedo siento falta chest".split())
+_BETWEEN_WORDS = re.compile(r"[\s|_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,30 @@ class Reader:
 
     def look(self, text: str, language: str) -> Look:
         """Read a text and find its groups."""
-        reading = read(text, self._shorthand)
+        reading = self._apart(read(text, self._shorthand))
         spoken = tongue([word.plain for word in reading.words], text, language)
         if spoken == "es":
-            reading = self._by_ear(read(text, self._spanish_shorthand))
+            reading = self._by_ear(self._apart(read(text, self._spanish_shorthand)))
         hits = self.lexicon.find(reading.words)
         return Look(reading, Finder(reading.words, hits), hits, spoken)
+
+    def _apart(self, reading: Reading) -> Reading:
+        """Words written as one ("cantbreathe") taken apart, where no rule knows the whole."""
+        words: list[Word] = []
+        for word in reading.words:
+            words += [replace(word, plain=part) for part in self._parts(word.plain)]
+        return reading if len(words) == len(reading.words) else replace(reading, words=tuple(words))
+
+    def _parts(self, word: str) -> tuple[str, ...]:
+        if len(word) < _SHORTEST_JOINED or word in self._real or not word.isalpha():
+            return (word,)
+        if self.lexicon.corrected(word) != word or self.lexicon.known(word):
+            return (word,)
+        for size in range(min(len(word) - _SHORTEST_BY_EAR, 6), 1, -1):
+            head, rest = word[:size], word[size:]
+            if head in _HEADS and rest in self.lexicon.words:
+                return (head, rest)
+        return (word,)
 
     def _by_ear(self, reading: Reading) -> Reading:
         """Spanish words no rule knows, written by ear, as the word that sounds the same."""
@@ -97,7 +120,12 @@ class Reader:
 
 def key_words_of(groups: Mapping[str, Mapping[str, Any]], shortest: int) -> set[str]:
     """The words of groups that misspellings are read as: letters only, long enough to be sure."""
-    words = {word for group in groups.values() for entry in group_entries(group) for word in entry.split()}
+    words = {
+        word
+        for group in groups.values()
+        for entry in group_entries(group)
+        for word in _BETWEEN_WORDS.split(entry)
+    }
     return {word for word in words if word.isalpha() and len(word) >= shortest}
 
 

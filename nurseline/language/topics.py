@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from nurseline.language.emergency import Alarm
 from nurseline.language.features import features
-from nurseline.language.lexicon import FUNCTION_WORDS
-from nurseline.language.meaning import TOPICS, Evidence, Tier, Topic
-from nurseline.language.model import MODEL_FILE, TIER_MODEL_FILE, Guess, LinearModel, load_model
+from nurseline.language.meaning import TOPICS, Evidence, Topic
+from nurseline.language.model import MODEL_FILE, Guess, LinearModel, load_model
 from nurseline.language.normalise import Word
 from nurseline.language.reader import Look, Reader, reader
 
@@ -17,9 +15,6 @@ from nurseline.language.reader import Look, Reader, reader
 SURE_ANSWER = 0.44
 SURE_PERSON = 0.36
 SURE_SEGMENT = 0.6
-# How sure the tier model must be to raise what no rule raised.
-SURE_EMERGENCY = 0.82
-SURE_ALARM = 0.74
 # How sure of an opt-out that no rule knows.
 SURE_OPT_OUT = 0.7
 _TO_A_PERSON: frozenset[str] = frozenset(("clinical", "nurse", "admin", "schedule"))
@@ -46,30 +41,6 @@ class Classified:
 @cache
 def _model() -> LinearModel:
     return load_model(MODEL_FILE)
-
-
-@cache
-def _tier_model() -> LinearModel:
-    return load_model(TIER_MODEL_FILE)
-
-
-def model_alarm(using: Reader, look: Look) -> Alarm:
-    """The net under the rules: an alarm for a text no rule knows that reads like the red-flag examples."""
-    if not any(word.plain.isalpha() and word.plain not in FUNCTION_WORDS for word in look.reading.words):
-        return Alarm("none", ())
-    seen = _features(using, look)
-    chances = {guess.label: guess.probability for guess in _tier_model().guesses(seen)}
-    tier: Tier = "none"
-    if chances["emergency"] >= SURE_EMERGENCY:
-        tier = "emergency"
-    elif chances["emergency"] + chances["urgent"] >= SURE_ALARM:
-        tier = "urgent"
-    if tier == "none":
-        return Alarm("none", ())
-    words = ", ".join(
-        dict.fromkeys(item.words for item in _evidence(look, _tier_model().reasons(seen, tier, 4)))
-    )
-    return Alarm(tier, (Evidence("tier-model", words or look.reading.said(0, len(look.reading.words) - 1)),))
 
 
 def _features(using: Reader, look: Look) -> list[str]:
@@ -123,7 +94,7 @@ def _by_model(using: Reader, look: Look) -> Classified:
     ranked = _model().guesses(seen)
     best = ranked[0]
     enough = SURE_PERSON if best.label in _TO_A_PERSON else SURE_ANSWER
-    reasons = _evidence(look, _model().reasons(seen, best.label))
+    reasons = reasons_said(look, _model().reasons(seen, best.label))
     candidates = tuple(as_topic(guess.label) for guess in ranked if guess.label not in _NEVER_OFFERED)[
         :_CANDIDATES
     ]
@@ -132,8 +103,8 @@ def _by_model(using: Reader, look: Look) -> Classified:
     return Classified(as_topic(best.label), best.probability, reasons)
 
 
-def _evidence(look: Look, reasons: Sequence[str]) -> tuple[Evidence, ...]:
-    """The reasons of the model in the patient's words."""
+def reasons_said(look: Look, reasons: Sequence[str]) -> tuple[Evidence, ...]:
+    """The reasons of a model in the patient's words."""
     found: list[Evidence] = []
     for reason in reasons:
         kind, _, name = reason.partition(":")
@@ -142,7 +113,7 @@ def _evidence(look: Look, reasons: Sequence[str]) -> tuple[Evidence, ...]:
             if hits:
                 found.append(Evidence(f"topic-word:{name}", look.reading.said(hits[0].first, hits[0].last)))
         elif kind == "r":
-            found += _sign_evidence(look, name)
+            found += _signreasons_said(look, name)
         elif kind in ("w", "p", "first"):
             found.append(Evidence("topic-model", name))
         elif kind == "x":
@@ -150,7 +121,7 @@ def _evidence(look: Look, reasons: Sequence[str]) -> tuple[Evidence, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _sign_evidence(look: Look, name: str) -> list[Evidence]:
+def _signreasons_said(look: Look, name: str) -> list[Evidence]:
     sign_id = "r:" + name.partition(".")[0].rstrip("+")
     rule = next((sign for sign in reader().signs if sign.id == sign_id), None)
     matches = look.finder.find(rule) if rule is not None else []

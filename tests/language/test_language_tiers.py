@@ -139,6 +139,89 @@ def test_a_no_that_is_part_of_the_sign_is_no_denial(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "no me sale ni gota de orina",
+        "no trago ni la saliva",
+        "no despierta mi papa",
+        "no se mueve",
+        "no habla bien",
+        "no siente las piernas",
+        "no me pasa la comida",
+        "no se me para la sangre",
+        "no puedo doblar el cuello con fiebre",
+        "cant move my leg",
+        "dont feel my foot",
+        "not waking up",
+        "isnt responding",
+        "wont stop bleeding",
+        "havent peed all day",
+        "nothing goes down when i swallow",
+        "aint got no feeling in my legs",
+        "cant do nothing with my arm",
+    ],
+)
+def test_a_sign_that_is_a_no_itself_is_heard(text: str) -> None:
+    assert understand(text).tier == "emergency"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my chest hurts and the bill is too high",
+        "i saw the bill and now i cant breathe",
+        "my dog died and i want to die",
+        "my chest is killing me",
+        "the copay almost killed me and my face is swelling",
+        "el precio me mato y se me hincha la lengua",
+        "i always get short of breath but today its worse",
+        "passed out on the couch and he wont wake up",
+        "these suicide headaches make me want to end it",
+    ],
+)
+def test_a_price_or_a_joke_does_not_silence_a_true_sign(text: str) -> None:
+    assert understand(text).tier == "emergency"
+
+
+@pytest.mark.parametrize(
+    ("text", "tier"),
+    [
+        ("passed out when i saw the bill", "review"),
+        ("my dog had a seizure", "review"),
+        ("do you treat suicide headaches", "review"),
+        ("a bit out of breath on the stairs as always", "urgent"),
+        ("passed out on the sofa, slept like a baby", "urgent"),
+        ("had to call an ambulance for my neighbor so im late", "urgent"),
+        ("cant breathe lol", "urgent"),
+    ],
+)
+def test_a_sign_beside_a_figure_is_lowered_as_stated_and_not_silenced(text: str, tier: str) -> None:
+    assert understand(text).tier == tier
+
+
+@pytest.mark.parametrize(
+    "text", ["it hurts more than before", "me duele mas que antes", "hurts more now than it did"]
+)
+def test_more_pain_than_before_is_urgent_in_both_languages(text: str) -> None:
+    assert understand(text).tier == "urgent"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("me brote toda y me siento mareada", "es"),
+        ("rash and throwing up", "en"),
+        ("el pescuezo tieso con calentura", "es"),
+        ("cant get my food down and i choke", "en"),
+        ("cantbreathe", "en"),
+        ("no pued respirar", "es"),
+    ],
+)
+def test_a_described_or_misspelt_sign_is_an_emergency(text: str, language: str) -> None:
+    assert understand(text, language=language).tier == "emergency"
+
+
+@pytest.mark.parametrize(
     ("previous", "text"),
     [
         ("i cant", "breathe"),
