@@ -3,6 +3,7 @@
 from flask import Flask
 
 import nurseline.staff.views.calling
+import nurseline.staff.views.clinic
 import nurseline.staff.views.contacts
 import nurseline.staff.views.enrolment
 import nurseline.staff.views.items

@@ -19,6 +19,7 @@ What = Literal[
     "saw_item",
     "revealed_number",
     "heard_voicemail",
+    "changed_clinic",
     "called_patient",
     "decided_message",
     "enrolled_injection",

@@ -14,12 +14,14 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from nurseline.callbacks.service import OUTCOMES
 from nurseline.parts import current_parts
+from nurseline.phone import national
 from nurseline.staff import accounts, words
 from nurseline.staff.access import csrf
 from nurseline.watch import service as watch
 
 log = structlog.get_logger(__name__)
 
+KEEPERS = frozenset({"supervisor", "admin"})  # who keeps the clinic's hours and telephones
 POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; "
     "img-src 'self' data:"
@@ -119,6 +121,7 @@ def _for_templates() -> dict[str, Any]:
     parts = current_parts()
     return {
         "viewer": g.get("viewer"),
+        "keepers": KEEPERS,
         "now": parts.clock.now(),
         "clinic": parts.settings.clinic_name,
         "zone": parts.settings.zone,
@@ -201,6 +204,7 @@ def _language(code: str) -> str:
 FILTERS = {
     "language": _language,
     "when": when,
+    "national": national,
     "clock": clock_time,
     "zoned": zoned,
     "waited": span,
