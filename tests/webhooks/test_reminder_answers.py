@@ -117,6 +117,14 @@ def test_somebody_who_answers_every_reminder_is_understood_each_time(carrier: Ca
         carrier.clock.advance(until_next)
 
 
+def test_somebody_who_last_wrote_a_month_ago_is_understood(carrier: Carrier) -> None:
+    carrier.text("menu")
+    carrier.clock.advance(30 * DAY)
+    asked = reminder(carrier)
+    assert carrier.text("1") == [carrier.parts.say("reminder.well", "en").text]
+    assert answer_to(carrier, asked) == "well"
+
+
 @pytest.mark.parametrize(("days", "answer"), [(3, "worse"), (6, "worse"), (8, None)])
 def test_an_answer_counts_for_a_week(carrier: Carrier, days: int, answer: str | None) -> None:
     asked = reminder(carrier, step="week1")
