@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from typing import Any
 
 from celery import Task
@@ -26,7 +27,8 @@ _parts: list[Parts] = []
 def parts() -> Parts:
     """What this process works with, built at first use: connections must not cross a fork."""
     if not _parts:
-        _parts.append(build(settings))
+        made = build(settings)
+        _parts.append(replace(made, sender=replace(made.sender, stopping=lambda: signs.stopping)))
     return _parts[0]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import structlog
 
 from nurseline.callbacks import voicemail
@@ -11,42 +9,30 @@ from nurseline.callbacks.lost_calls import look_after
 from nurseline.callbacks.service import give_back_expired
 from nurseline.messaging.answers import record_silence
 from nurseline.messaging.call_checks import check_calls
-from nurseline.messaging.outbox import Lane, take_back_stale
+from nurseline.messaging.outbox import take_back_stale
 from nurseline.messaging.polling import poll_sent as poll
 from nurseline.messaging.reconcile import look_up_unknown as look_up
-from nurseline.messaging.sending import RUN_SECONDS
 from nurseline.wakeups import SEND_URGENT, URGENT
 from nurseline.watch import service as watch
 from nurseline.webhooks.leftovers import collect
 from workers.app import Wakeup, app, parts
 from workers.broker import ROUTES
-from workers.signs import signs
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500  # after each, a worker that was told to stop does so
+MOST = 100_000  # far above what one task sends: its time ends first
 
 
 @app.task(name=SEND_URGENT, base=Wakeup)
 def send_urgent() -> int:
-    """Send alerts, answers and what staff wrote, batch after batch, until nothing is left."""
-    return _send("urgent")
+    """Send alerts, answers and what staff wrote, until nothing is left or it is another task's turn."""
+    return parts().sender.send_due(lane="urgent", limit=MOST)
 
 
 @app.task(name="send_reminders", base=Wakeup)
 def send_reminders() -> int:
-    """Send due reminders, batch after batch, until nothing is left or it is another task's turn."""
-    return _send("reminders")
-
-
-def _send(lane: Lane) -> int:
-    total, until = 0, time.monotonic() + RUN_SECONDS
-    while not signs.stopping and (left := until - time.monotonic()) > 0:
-        sent = parts().sender.send_due(lane=lane, limit=BATCH, seconds=left)
-        total += sent
-        if sent < BATCH:
-            break
-    return total
+    """Send due reminders, until nothing is left or it is another task's turn."""
+    return parts().sender.send_due(lane="reminders", limit=MOST)
 
 
 @app.task(name="tidy", base=Wakeup)

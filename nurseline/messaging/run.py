@@ -39,7 +39,10 @@ LEARNING = 0.2  # how fast the guess follows what is counted
 
 @dataclass
 class Run:
-    """Claims and sends due messages of ``lane``, at most ``limit``, and begins none after ``seconds``."""
+    """Claims and sends due messages of ``lane``, at most ``limit``.
+
+    It begins none after ``seconds``, nor once ``stopping`` says so.
+    """
 
     db: Held
     clock: Clock
@@ -53,6 +56,7 @@ class Run:
     lane: Lane | None
     limit: int
     seconds: float
+    stopping: Callable[[], bool]
     claimed: int = 0
     waiting: list[Claimed] = field(default_factory=list)
     _unasked: list[Claimed] = field(default_factory=list)
@@ -87,7 +91,7 @@ class Run:
     def _begin(self) -> bool:
         """Let further messages go where there is room; True if any was looked at."""
         room = self.width - len(self._under_way)
-        if room <= 0 or self._wrong is not None or time.monotonic() >= self._until:
+        if room <= 0 or self._wrong is not None or self._over():
             return False
         lane = self.lane or "reminders"
         taken = self.rate.take(lane, math.ceil(room * self._segments))
@@ -106,6 +110,9 @@ class Run:
         for one in going:
             self._ask_for(one)
         return bool(chunk)
+
+    def _over(self) -> bool:
+        return time.monotonic() >= self._until or self.stopping()
 
     def _chunk(self, most: int) -> list[Claimed]:
         """Up to ``most`` claimed messages, claiming what is missing."""

@@ -33,7 +33,7 @@ class Sender:
     """What sending needs, wired once per process.
 
     ``hours``: when automated messages may go. ``segments``: of a text, as the carrier counts them.
-    ``width``: messages on their way at once.
+    ``width``: messages on their way at once. ``stopping``: whether this process was told to stop.
     """
 
     db: Database
@@ -44,6 +44,7 @@ class Sender:
     segments: Callable[[str], int]
     rate: Rate = field(default_factory=NoLimit)
     width: int = 32
+    stopping: Callable[[], bool] = lambda: False
 
     def send_due(self, *, lane: Lane | None = None, limit: int = 100, seconds: float = RUN_SECONDS) -> int:
         """Claim and send due messages, up to ``limit``; how many were claimed.
@@ -69,6 +70,7 @@ class Sender:
             lane,
             limit,
             seconds,
+            self.stopping,
         )
 
     @cached_property
