@@ -3,6 +3,8 @@
 # make test    set up and run every test (ARGS="-k reminder" goes to pytest)
 # make chaos   3,000 reminders while everything fails, then the carrier's ledger against the database
 #              (SEED=1 REMINDERS=3000; with DATABASE_URL and REDIS_URL on those servers)
+# make bench   how fast delivery is, as ratios to baselines of the same run, in about eight minutes; needs 20 GB
+#              of disk (ARGS="a c c.seconds=10": parts and sizes; DATABASE_URL and REDIS_URL: on those servers)
 # make check   ruff, mypy, the direction of imports
 # make clean   remove the state folder and caches; `make distclean` also the virtual environment
 # make lock    resolve requirements*.in to pins with hashes (ARGS=--upgrade for newer versions)
@@ -28,7 +30,7 @@ MADE := $(VENV)/.made-$(HERE)
 RUN := $(VENV)/.run-$(HERE)-$(shell cksum < requirements.txt | cut -d' ' -f1)
 DEV := $(VENV)/.dev-$(HERE)-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
-.PHONY: run test chaos check stop clean distclean lock help
+.PHONY: run test chaos bench check stop clean distclean lock help
 .DEFAULT_GOAL := help
 
 help:
@@ -47,6 +49,9 @@ test: $(DEV)
 chaos: $(DEV)
 	@exec $(PY) -m tests.chaos --seed $(or $(SEED),1) --reminders $(or $(REMINDERS),3000)
 
+bench: $(DEV)
+	@exec $(PY) -m tests.bench $(ARGS)
+
 check: $(DEV)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -54,7 +59,7 @@ check: $(DEV)
 
 clean:
 	@$(ANY) -m nurseline.local.clean
-	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results chaos-results
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results chaos-results bench-results
 	@find nurseline workers tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean

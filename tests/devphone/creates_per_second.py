@@ -58,9 +58,13 @@ class Client:
         while len(rest) < length:
             rest += self._more()
         if b"connection: close" in headers or headers.startswith(b"http/1.0"):
+            self.close()
+        return int(head.split(b" ", 2)[1])
+
+    def close(self) -> None:
+        if self.socket is not None:
             self.socket.close()
             self.socket = None
-        return int(head.split(b" ", 2)[1])
 
     def _more(self) -> bytes:
         assert self.socket is not None
@@ -83,7 +87,7 @@ def run(port: int, threads: int, requests: int) -> dict[str, float]:
                 status = clients[which].ask(request_bytes(port, n))
             except (OSError, ValueError) as error:
                 wrong.append(error)
-                clients[which].socket = None
+                clients[which].close()
                 continue
             taken.append(time.perf_counter() - began)
             if status != 201:
@@ -96,6 +100,8 @@ def run(port: int, threads: int, requests: int) -> dict[str, float]:
     for worker in workers:
         worker.join()
     seconds = time.perf_counter() - began
+    for client in clients:
+        client.close()
     taken.sort()
     return {
         "per_second": round(len(taken) / seconds, 1),
