@@ -18,6 +18,7 @@ from nurseline.callbacks.service import queue
 from nurseline.consent.models import ConsentEvent
 from nurseline.content.checks import LONGEST_SPEECH
 from nurseline.messaging.models import Call, CallStep, OutboundMessage
+from nurseline.messaging.rate import NoLimit
 from nurseline.outcomes import Ambiguous
 from nurseline.staff.words import CALLS
 from nurseline.webhooks import reminder_calls
@@ -95,7 +96,7 @@ def place(carrier: Carrier) -> Place:
         contact = make_contact(parts, PATIENT)
         performed = {"performed_at": carrier.clock.now() - timedelta(hours=24), "channel": "call"}
         make_injection(parts, contact, **{**performed, **changed})
-        replace(parts.sender, gateway=gateway).send_due()
+        replace(parts.sender, gateway=gateway, rate=NoLimit()).send_due()
         (asked,) = gateway.calls
         row = fetch(parts, asked.reference)
         assert row.provider_sid is not None
@@ -210,7 +211,7 @@ def test_an_answer_belongs_to_the_reminder_that_was_read_not_to_a_newer_one(plac
     older = place()
     older.ask()
     older.carrier.clock.advance(timedelta(hours=48))
-    sender = replace(older.carrier.parts.sender, gateway=FakeGateway())
+    sender = replace(older.carrier.parts.sender, gateway=FakeGateway(), rate=NoLimit())
     assert sender.send_due() == 1
     older.key("1")
     with older.carrier.parts.db.begin() as session:
@@ -512,7 +513,7 @@ def test_a_call_of_unknown_outcome_is_settled_by_what_the_carrier_asks(carrier: 
     contact = make_contact(parts, PATIENT)
     performed = carrier.clock.now() - timedelta(hours=24)
     make_injection(parts, contact, performed_at=performed, channel="call")
-    replace(parts.sender, gateway=gateway).send_due()
+    replace(parts.sender, gateway=gateway, rate=NoLimit()).send_due()
     call = OurCall(carrier, gateway.calls[0].reference, new_sid("CA"))
     assert call.row.status == "unknown"
     call.ask() if first == "request" else call.report("initiated")
