@@ -16,6 +16,7 @@ from nurseline.callbacks.calling import LegReport
 from nurseline.callbacks.models import CallbackAttempt, CallbackItem
 from nurseline.callbacks.service import OUTCOMES
 from nurseline.consent import service as consent
+from nurseline.messaging.models import Contact
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome, Standing
 from nurseline.staff.models import StaffAudit, StaffSession, StaffUser
 from tests.staff.conftest import PATIENT, Browser, Desk
@@ -214,6 +215,17 @@ def test_who_asked_for_no_more_messages_is_shown_with_their_words(
     assert "stop calling me" in page
     assert "You may call yourself" in page
     assert "Your phone is ringing" in press(browser, item)
+
+
+def test_a_patient_who_uses_another_language_is_named_before_the_call(
+    desk: Desk, telephone: FakeTelephone
+) -> None:
+    browser = with_phone(desk)
+    item = claimed(desk, browser)
+    assert "uses the line in" not in browser.get(f"/staff/items/{item}").text
+    with desk.parts.db.begin() as session:
+        session.execute(sa.update(Contact).values(language="es"))
+    assert "The patient uses the line in Español." in plain(browser.get(f"/staff/items/{item}").text)
 
 
 # How it ended

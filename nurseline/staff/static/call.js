@@ -4,7 +4,6 @@
   const EVERY = 1500;
   const panel = document.getElementById("call");
   const outcome = document.getElementById("outcome");
-  const note = document.getElementById("note");
   if (!panel) {
     return;
   }
@@ -13,13 +12,18 @@
   const now = () => panel.querySelector("#call-now");
   const lasts = () => now()?.dataset.lasts === "1";
 
-  function ended() {
-    if (!note?.value && !outcome?.value) {
-      location.reload(); // nothing was typed: the whole page as it is now
-      return;
-    }
+  // The call is over: the rest of the page as it is now, but never what somebody has typed.
+  async function ended() {
     if (outcome && !outcome.value) {
       outcome.value = now().dataset.suggested;
+    }
+    const answer = await fetch(location.href, { cache: "no-store" });
+    if (!answer.ok || answer.redirected) {
+      return;
+    }
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of document.querySelectorAll("[data-follows]")) {
+      part.replaceWith(page.querySelector(`[data-follows="${part.dataset.follows}"]`) ?? "");
     }
   }
 
@@ -39,7 +43,7 @@
     if (lasts()) {
       setTimeout(refresh, EVERY);
     } else {
-      ended();
+      ended().catch(() => {}); // it was only the rest of the page
     }
   }
 
