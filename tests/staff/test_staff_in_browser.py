@@ -16,6 +16,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_play
 from werkzeug.serving import make_server
 
 from tests.staff.conftest import PASSWORD, Desk
+from tests.staff.test_staff_contacts import text_out
 from tests.staff.test_staff_enrolment import enrol
 
 pytestmark = pytest.mark.browser
@@ -172,7 +173,8 @@ def test_every_page_fits_narrow_and_wide_screens_in_light_and_dark(
     item = desk.item("clinical", "x" * 1600 + " \u202eمرحبا " + "😀" * 60, best_time="y" * 200)
     injections = enrolments(desk, name)
     injection_id = injections[0].rsplit("/", 1)[1]
-    pages = every_page(desk, item_id=item, contact_id=desk.contact().id, injection_id=injection_id)
+    ids = {"item_id": item, "contact_id": desk.contact().id, "injection_id": injection_id}
+    pages = every_page(desk, **ids, message_id=text_out(desk, "x" * 1600 + " مرحبا", "unknown"))
     page = staffroom.page(viewport={"width": width, "height": 740}, color_scheme=scheme)
 
     def fits(path: str) -> None:
