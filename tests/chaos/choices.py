@@ -29,12 +29,13 @@ STOPS = ("STOP", "please stop texting me", "do not send me any more messages")
 EMERGENCIES = ("I can't breathe", "my lips are swelling and I can not breathe", "I have crushing chest pain")
 Text = Literal["", "stop", "emergency"]
 
-LANDLINE = 30006
+LANDLINE, FULL = 30006, 30001
 # What a landline does when it is called, since it cannot be texted; in a short run what takes no time.
 ANSWERS, QUICK_ANSWERS = ("busy", "no-answer", "machine", "human"), ("busy",)
 # What a handset or its network does with a text: share of the patients, and the carrier's words for it.
 HANDSETS: tuple[tuple[float, dict[str, Any]], ...] = (
-    (0.02, {"outcome": "fail", "code": 30003}),  # switched off: later, perhaps
+    (0.02, {"outcome": "fail", "code": 30003}),  # switched off
+    (0.01, {"outcome": "fail", "code": FULL}),  # the carrier's queue is full; an hour later it is not
     (0.01, {"outcome": "fail", "code": 30005}),  # nobody has that number
     (0.01, {"outcome": "fail", "code": LANDLINE}),  # a landline
     (0.01, {"outcome": "sent"}),  # no network ever says what became of it

@@ -28,7 +28,7 @@ CALL_OVER = frozenset({"delivered", "undelivered", "failed"})
 FIRST = frozenset({"scheduled", "sending", "skipped"})  # how a row may begin
 SURELY_NOT = frozenset({"failed", "undelivered"})
 ALERT = "alert.emergency"
-OPTED_OUT = "opted out"  # the only lawful reason, in a run, to leave a message out or cancel it
+OPTED_OUT, TOO_LATE = "opted out", "too late after one message a day"
 # An instant is read before its row's lock is had; a wait for it may turn two of them round.
 BACK = timedelta(seconds=15)
 
@@ -91,7 +91,7 @@ def judge(facts: Facts) -> Verdict:
     _judge_presence(facts, verdict)
     for row in facts.rows:
         _judge_history(row, verdict)
-        if row.purpose == "reminder" and row.due <= facts.until + AHEAD:
+        if row.injection and row.turn == 0 and row.due <= facts.until + AHEAD:
             verdict.statuses[row.status] += 1
         if row.purpose != "reply":
             _judge_row(row, carrier.get(row.id, []), facts, verdict)
@@ -114,7 +114,7 @@ def _judge_row(row: Row, taken: Sequence[Taken], facts: Facts, verdict: Verdict)
             if row.due <= facts.until + AHEAD:
                 verdict.add(LOST, row.id)
         case "skipped" | "cancelled":
-            if not row.reason.startswith(OPTED_OUT) or row.to not in facts.ended:
+            if not _lawful(row, facts):
                 verdict.add(UNLAWFUL, row.id)
         case "unknown":
             if row.id not in facts.shown:
@@ -125,6 +125,14 @@ def _judge_row(row: Row, taken: Sequence[Taken], facts: Facts, verdict: Verdict)
             return
     if taken:
         verdict.add(UNRESOLVED if row.status == "unknown" else NEVER, row.id)
+
+
+def _lawful(row: Row, facts: Facts) -> bool:
+    """Whether a message was left out for a reason that there is in a run."""
+    if row.reason.startswith(OPTED_OUT):
+        return row.to in facts.ended
+    # What is sent once more keeps to the limits, too, and is of no use the next day.
+    return row.turn > 0 and row.reason.startswith(TOO_LATE)
 
 
 def _judge_outcome(row: Row, taken: Sequence[Taken], verdict: Verdict) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from nurseline.wakeups import HOUSEKEEPING, Publisher
 from tests.chaos import judge as rules
 from tests.chaos.books import Books
 from tests.chaos.carrier import Carrier, Taken
-from tests.chaos.choices import ALERTED, SEGMENTS, SEGMENTS_SMALL, Choices, Patient, choose
+from tests.chaos.choices import ALERTED, FULL, SEGMENTS, SEGMENTS_SMALL, Choices, Patient, choose
 from tests.chaos.crew import Crew
 from tests.chaos.patients import Texting, enrol_all
 from tests.chaos.report import Result
@@ -35,8 +35,9 @@ from tests.support.processes import Processes
 from tests.support.settings import settings_for_tests
 
 # Seconds: the whole of a full run stays below ten minutes.
-STORM_LIMIT, QUIET_LIMIT = 270.0, 210.0
-TEXTS_LIMIT = 90.0
+STORM_LIMIT, QUIET_LIMIT, HOUR_LIMIT = 240.0, 180.0, 60.0
+TEXTS_LIMIT = 60.0
+HOUR = timedelta(minutes=65)
 LAG = 8.0  # seconds of quiet after which no request is under way and the carrier's list shows everything
 ENDED = "process ended by itself"
 LOOKING = ("tidy", "look_up_unknown", "poll_sent")  # what beat asks for now and then
@@ -130,9 +131,27 @@ class Run:
     def quiet(self) -> tuple[bool, Left]:
         """Wait until nothing is left to happen."""
         heard = self.texting.finish(TEXTS_LIMIT)
-        settled, found = settle(self.books, self.carrier, self._pass_time, self._final, QUIET_LIMIT)
-        self.diary.note("settled" if settled else f"not settled: {found}")
+        settled, found = self._settle("settled", QUIET_LIMIT)
+        if settled:
+            self._pass_an_hour()
+            settled, found = self._settle("settled an hour later", HOUR_LIMIT)
         return heard and settled, found
+
+    def _settle(self, what: str, limit: float) -> tuple[bool, Left]:
+        settled, found = settle(self.books, self.carrier, self._pass_time, self._final, limit)
+        self.diary.note(what if settled else f"not {what}: {found}")
+        return settled, found
+
+    def _pass_an_hour(self) -> None:
+        """Let an hour pass for what waits to be sent once more; the carrier's queue has room by then."""
+        for patient in self.choices.patients:
+            if patient.delivery and patient.delivery.get("code") == FULL:
+                self.carrier.ask("PUT", f"/handsets/{patient.number}", {"delivery": {"outcome": "deliver"}})
+        m, now = OutboundMessage, datetime.now(UTC)
+        later = sa.update(m).execution_options(synchronize_session=False)
+        next_turns = (m.turn > 0, m.status == "scheduled", m.send_after <= now + HOUR)
+        with self.parts.db.begin() as session:
+            session.execute(later.where(*next_turns).values(send_after=now))
 
     def _pass_time(self, elapsed: float) -> None:
         """Let hours pass: the carrier is asked now about what it would be asked later.

@@ -147,6 +147,13 @@ def test_only_a_stop_may_leave_a_reminder_out(status: str) -> None:
     assert broken([opted_out], [taken()], ended=frozenset({NUMBER})) == {rules.NEVER: ["r1"]}
 
 
+def test_what_is_sent_once_more_may_come_too_late() -> None:
+    reason = "too late after one message a day"
+    again = row("skipped", id="r2", turn=1, reason=reason)
+    assert broken([row("undelivered"), again], [taken("undelivered")]) == {}
+    assert broken([row("skipped", reason=reason)]) == {rules.UNLAWFUL: ["r1"]}
+
+
 def test_a_reminder_of_another_day_must_not_have_gone() -> None:
     later = row("scheduled", due=at(86400))
     assert broken([later], [taken()]) == {rules.NEVER: ["r1"]}
