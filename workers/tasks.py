@@ -85,7 +85,7 @@ def look_around(calm: bool) -> list[str]:
         now = parts().clock.now()
         told = watch.alarm(session, parts().keyring, numbers, now=now) if calm else []
         silent = [one.queue for one in watch.silent(session, now=now)]
-    if silent:
+    if silent and calm:
         log.error("queue.silent", queues=silent, told=told)
     for task, queue in ROUTES.items():
         if queue in silent and (queue == URGENT or queue in app.amqp.queues.consume_from):

@@ -52,7 +52,8 @@ def test_the_whole_line_gets_ready_with_one_staff_account_and_stops_whole(start_
     assert f"password: {password[1]}  " in sign_in_lines(first)[0]
     assert first.end(limit_seconds=20) == 130
     assert first.left() == set()
-    assert "worker stopped (rc=0)" in first.output, "it was not left the time to end by itself"
+    for name in ("urgent", "worker"):
+        assert f"{name} stopped (rc=0)" in first.output, "it was not left the time to end by itself"
     assert "Traceback" not in first.output
 
     second = start_run(state=first.state, whole=True).ready()
