@@ -123,7 +123,7 @@ def _says(step: CallStep, content_id: str) -> bool:
 
 
 def _end(session: Session, message: OutboundMessage, report: CallReport, clinic_zone: ZoneInfo) -> bool:
-    agreed = consent.holds(session, message.number_hash)  # everybody locks the ledger first, then messages
+    consent.holds(session, message.number_hash)  # everybody locks the ledger first, then messages
     verdict = _verdict(session, message, report)
     moved = MOVES.move(
         session,
@@ -139,7 +139,7 @@ def _end(session: Session, message: OutboundMessage, report: CallReport, clinic_
             **NO_CLAIM,
         },
     )
-    if moved and verdict.again and agreed:
+    if moved and verdict.again:
         _once_more(session, message, verdict, report.at, clinic_zone)
     return bool(moved)
 

@@ -155,6 +155,18 @@ def test_who_was_not_reached_is_called_once_more_and_never_a_third_time(
     assert history(parts, again.id)[-1] == "undelivered"
 
 
+def test_two_tries_are_the_most_also_where_there_is_time_for_more(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    first = called(parts, sender, gateway, contact, WEEK)
+    report(parts, first, "failed")
+    _, again = turns(parts, contact, "week1")
+    clock.advance(again.send_after - clock.now())
+    assert sender.send_due() == 1
+    assert report(parts, again.id, "failed")
+    assert len(turns(parts, contact, "week1")) == 2
+
+
 def test_a_call_that_rang_is_the_message_of_its_day_so_the_first_ones_have_no_second_try(
     parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
 ) -> None:
