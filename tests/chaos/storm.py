@@ -19,6 +19,8 @@ PATIENCE = 30.0  # seconds without any progress after which the next fault strik
 # Seconds to wait for so many messages in flight before a fault that is to meet some.
 IN_FLIGHT_WITHIN, IN_FLIGHT = 6.0, 5
 MARGIN = 6.0  # a request that began so long before an outage may still have met it
+# What is done to servers of our own only; of given ones the network fails instead.
+BY_HAND = frozenset({"redis killed", "postgres restarted", "postgres crashed"})
 
 
 @dataclass
@@ -183,7 +185,8 @@ class Storm:
                 self.diary.outages[-1] = (began, time.monotonic())
 
         self._after(strike.seconds, mend)
-        return strike.kind
+        given = not getattr(self.servers, server).ours
+        return f"{server} out of reach" if given and strike.kind in BY_HAND else strike.kind
 
     def _redis_flushed(self, strike: Strike) -> str:
         return self._trouble("redis", strike, self.servers.redis.flush, lambda: None)
