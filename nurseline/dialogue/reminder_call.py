@@ -23,6 +23,8 @@ MOST_SILENCES: Final = 3
 _WAITS: Final = "waits_for_a_key"
 _END_MESSAGES: Final = 9
 _ALARMS: Final = frozenset({"emergency", "urgent"})
+# Where nothing was asked for: who falls silent here is not called back.
+_WITHOUT_A_WISH: Final = frozenset({"menu", "aftercare", "about", "topic", "unsure"})
 _HEARD_FROM_ANYBODY: Final = frozenset({"stop", "wrong_number"})
 
 
@@ -58,10 +60,12 @@ def respond_called(
 
 def silence_called(state: State, *, languages: tuple[str, ...] = ("en",)) -> Turn:
     """Nothing was heard. The question is asked three times; then who stays silent is asked to call."""
-    if state.place != "reminder":
-        return silence(state, languages=languages)
     count = state.silences + 1
     quiet = replace(state, silences=count)
+    if state.place in _WITHOUT_A_WISH and count >= MOST_SILENCES and not state.recall("alarm"):
+        return Turn(quiet, (Say("voice.goodbye"),), expects_input=False, ends=True)
+    if state.place != "reminder":
+        return silence(state, languages=languages)
     if count >= MOST_SILENCES:
         return Turn(quiet, (Say(PLEASE_CALL),), expects_input=False, ends=True)
     if state.recall(_WAITS) is not None:

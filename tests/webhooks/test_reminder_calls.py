@@ -285,6 +285,27 @@ def test_silence_is_helped_twice_and_ends_with_please_call(place: Place) -> None
     assert items(call.carrier) == [], "nobody who did not call us is called back for being silent"
 
 
+def test_who_ended_messages_and_stays_silent_is_not_called_back(place: Place) -> None:
+    call = place()
+    call.ask()
+    call.key("9")
+    assert not ends(call.silence())
+    assert "For a nurse, press 0" in heard(call.silence())
+    last = call.silence()
+    assert (heard(last), ends(last)) == ("Thank you. Goodbye.", True)
+    assert items(call.carrier) == []
+
+
+def test_who_asked_for_a_visit_and_falls_silent_is_called_all_the_same(place: Place) -> None:
+    call = place()
+    call.ask()
+    for key in "#4":
+        call.key(key)
+    for _ in range(3):
+        call.silence()
+    assert [item.reason for item in items(call.carrier)] == ["schedule"]
+
+
 def test_what_is_not_understood_gets_the_question_again_and_then_a_person_is_offered(place: Place) -> None:
     call = place()
     call.ask()
