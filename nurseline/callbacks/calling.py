@@ -334,13 +334,13 @@ def end(session: Session, attempt: CallbackAttempt, result: str, now: datetime) 
     if result in {"connected", "machine"} and attempt.seconds is None and attempt.connected_at is not None:
         attempt.seconds = max(0, int((now - attempt.connected_at).total_seconds()))
     session.flush()
-    other = open_attempts().where(
-        CallbackAttempt.item_id == attempt.item_id, CallbackAttempt.id != attempt.id
+    newer = open_attempts().where(
+        CallbackAttempt.item_id == attempt.item_id, CallbackAttempt.started_at > attempt.started_at
     )
     mine = [
         CallbackItem.status == "calling",
         CallbackItem.claimed_by == attempt.staff_id,
-        ~other.exists(),  # a report about an old call says nothing about a new one
+        ~newer.exists(),  # a report about an old call, given up long ago, says nothing about a new one
     ]
     cause, values = f"{CALL_ENDED}{result}", {"lease_until": now + LEASE}
     if not MOVES.move(

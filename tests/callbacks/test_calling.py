@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from nurseline.callbacks import calling
-from nurseline.callbacks.calling import LONGEST_TALK, LegReport
+from nurseline.callbacks.calling import GIVEN_UP, LONGEST_TALK, LegReport
 from nurseline.callbacks.lost_calls import QUIET, look_after
 from nurseline.callbacks.models import CallbackAttempt, CallbackItem
 from nurseline.callbacks.service import LEASE, QueueError, Staff
@@ -437,6 +437,22 @@ def test_a_late_report_about_an_old_call_does_not_end_the_new_one(
     assert old.result == ("connected", 20)
     assert new.stage == "patient_rings"
     assert item_of(parts, old.item).status == "calling"
+
+
+def test_the_end_of_a_call_given_up_hours_ago_does_not_end_the_new_one(
+    parts: Parts, clock: SetClock, telephone: FakeTelephone
+) -> None:
+    old = call(parts, telephone)
+    clock.advance(GIVEN_UP + timedelta(minutes=1))  # no worker was there to end it
+    give_back(parts)
+    claim(parts, old.item, ADA)
+    new = call(parts, telephone, old.item)
+    old.staff("completed")
+    assert old.result == ("staff_declined", None)
+    assert new.stage == "staff_rings"
+    assert item_of(parts, old.item).status == "calling"
+    new.staff("no-answer")
+    assert item_of(parts, old.item).status == "claimed"
 
 
 # Ends that were never reported

@@ -192,3 +192,30 @@ def test_words_given_with_the_call_have_no_address_for_a_relative_action(phone, 
     phone.post(f"/calls/{sid}/answer")
     assert phone.post(f"/calls/{sid}/press", {"digits": "1"})["said"] == [APOLOGY]
     assert phone.codes() == [11100]
+
+
+# Who answered a dialled number
+
+
+@pytest.mark.parametrize(("by", "told"), [("human", "human"), ("machine", "machine_start")])
+def test_who_answered_a_dialled_number_is_told_while_both_are_connected(phone, line, by, told):
+    detection = "machineDetection='Enable' amdStatusCallback='/heard'"
+    line.says("/voice", xml(f"<Dial><Number {detection}>{STAFF}</Number></Dial>"))
+    line.says("/heard", Response(status=204))
+    call = phone.call()
+    assert phone.post(f"/calls/{call['legs'][0]}/answer", {"by": by})["phase"] == "bridged"
+    heard = wait_for(lambda: asked_for(line, "/heard"))
+    assert (heard["AnsweredBy"], heard["CallSid"]) == (told, call["legs"][0])
+    assert phone.codes() == []
+
+
+def test_a_detection_without_an_address_to_tell_is_complained_about(phone, line):
+    line.says("/voice", xml(f"<Dial><Number machineDetection='Enable'>{STAFF}</Number></Dial>"))
+    phone.post(f"/calls/{phone.call()['legs'][0]}/answer")
+    assert phone.codes() == [21262]
+
+
+def test_a_detection_of_another_kind_breaks_the_rules(phone, line):
+    line.says("/voice", xml(f"<Dial><Number machineDetection='true'>{STAFF}</Number></Dial>"))
+    assert phone.call()["said"] == [APOLOGY]
+    assert phone.codes() == [12200]
