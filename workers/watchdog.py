@@ -21,7 +21,6 @@ import redis
 import structlog
 from celery.signals import worker_ready
 from celery.utils.nodenames import worker_direct
-from kombu.exceptions import OperationalError
 
 from nurseline.wakeups import QUEUES, Publisher
 from workers.broker import settings
@@ -32,6 +31,7 @@ log = structlog.get_logger(__name__)
 EVERY_SECONDS = 10.0
 CALM_LOOKS = 6  # so often Redis must have answered before silent queues are anybody's fault but its own
 STUCK_LOOKS = 10  # more than the hard limit of a task: whatever a child does by then, it does for ever
+LEFT_SECONDS = 120  # after which Redis forgets the message to a worker that has gone
 KEPT = 100  # wake-ups of one queue; more say nothing new, and after a long stop they would stand in the way
 
 
@@ -63,7 +63,7 @@ class Watchdog:
         """Ask this worker for a sign of life; begin anew if it has owed one for too long."""
         try:
             self._ask()
-        except (redis.RedisError, OperationalError, OSError) as error:
+        except Exception as error:
             log.warning("watchdog.no_redis", error=type(error).__name__)
             self._calm = self._idle = 0
             return
@@ -77,10 +77,9 @@ class Watchdog:
     def _ask(self) -> None:
         for queue in QUEUES:
             self._redis.ltrim(queue, 0, KEPT - 1)
-        if not self._redis.llen(
-            self._own
-        ):  # one at a time, so that none pile up behind a worker that has gone
+        if not self._redis.llen(self._own):  # one at a time, and it does not outlive its worker by much
             self._publisher.send("look_around", self._own, self._calm >= CALM_LOOKS)
+            self._redis.expire(self._own, LEFT_SECONDS)
 
     def _begin_anew(self) -> None:
         for child in self._children():

@@ -107,6 +107,7 @@ def test_one_message_at_a_time_waits_in_the_workers_own_queue(dog: Any, client: 
     look(dog, 5)
     (message,) = client.lrange(OWN, 0, -1)
     assert json.loads(message)["headers"]["task"] == "look_around"
+    assert 0 < client.ttl(OWN) <= watchdog.LEFT_SECONDS, "nothing is left of a worker that has gone"
     client.delete(OWN)
     look(dog, 1)
     assert client.llen(OWN) == 1, "one that was taken, or lost, is followed by the next"
