@@ -103,7 +103,7 @@ class Context:
             return "negated"
         if self._is_past(match):
             return "past"
-        if self._is_general(match):
+        if self._is_general(match) and not self._has("now_true", match.last + 1, match.last + _FAR):
             return "general"
         if self._is_resolved(match):
             return "resolved"
@@ -143,10 +143,19 @@ class Context:
 
     def _inside_figure(self, part: Hit, groups: Sequence["Sorted"]) -> bool:
         return any(
-            figure.first <= part.last and part.first <= figure.last and self._one_piece(figure)
+            figure.first <= part.last
+            and part.first <= figure.last
+            and self._one_piece(figure)
+            and not (group is self._cue["figure_mention"] and self._spoiled(figure))
             for group in groups
             for figure in group.starting(part.first - LONGEST_CUE, part.last)
         )
+
+    def _spoiled(self, figure: Hit) -> bool:
+        """A "not" right before good news: "no estoy respirando bien"."""
+        near = self._words[max(0, figure.first - 2) : figure.first]
+        sentence = self._words[figure.first].sentence
+        return any(word.plain in _SPOILERS and word.sentence == sentence for word in near)
 
     def _one_piece(self, figure: Hit) -> bool:
         """A figure stands within one clause and has no "my" that is not its own: "its sore, my throat"."""
@@ -283,6 +292,8 @@ class Context:
             near = self._cue["asleep"].starting(match.first, match.last + _FAR)
             if any(self._gap_after(match, hit) <= _SLEEP_REACH for hit in near):
                 return "asleep"
+        if match.rule.split("-")[0] not in _JOKED_WITH:
+            return None
         usual = self._cue["usual"].starting(match.first - _FAR, match.last + _FAR)
         same = [hit for hit in usual if self._words[hit.first].sentence == sentence]
         if same and not self._has("not_usual", match.first - _FAR, match.last + _FAR):
@@ -375,16 +386,5 @@ _JOKED_WITH = frozenset(
 )
 # Rules whose sign is also the name of a long-standing condition.
 _CONDITIONS = frozenset(
-    (
-        "seizure",
-        "fainting",
-        "heart",
-        "allergy",
-        "stroke",
-        "rash",
-        "cannot-move",
-        "sugar",
-        "numbness",
-        "infection",
-    )
+    "seizure fainting heart allergy stroke rash cannot-move sugar numbness infection".split()
 )

@@ -177,6 +177,13 @@ def test_a_sign_that_is_a_no_itself_is_heard(text: str) -> None:
         "i always get short of breath but today its worse",
         "passed out on the couch and he wont wake up",
         "these suicide headaches make me want to end it",
+        "i got stung by the bill and my lips are swelling lol",
+        "having a hard time to breathe",
+        "its hard for my mom to breathe",
+        "cant breathe easy since the shot",
+        "juice comes out my nose",
+        "mi papa su corazon late raro",
+        "no reason to keep living with this pain",
     ],
 )
 def test_a_price_or_a_joke_does_not_silence_a_true_sign(text: str) -> None:
