@@ -112,6 +112,17 @@ def memory_of(pid: int) -> int:
     return own + sum(memory_of(int(child)) for child in children)
 
 
+def cpu_seconds_of(pid: int) -> float:
+    """What a process and its children that live have used of a processor (Linux)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except OSError:
+        return 0.0
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(cpu_seconds_of(int(child)) for child in children)
+
+
 def table(found: Sequence[Found]) -> str:
     """The figures in columns."""
     head = ("", "measured", "baseline", "ratio", "must be", "")

@@ -77,10 +77,16 @@ class Servers:
     def kinds(self) -> dict[str, str]:
         """Where the figures come from."""
         with self._connection() as connection:
-            row = connection.execute("SHOW server_version").fetchone()
+            names = ("server_version", "shared_buffers", "max_wal_size", "synchronous_commit")
+            shown = {name: connection.execute(f"SHOW {name}".encode()).fetchone() for name in names}
         given = {name: "given" if url else "embedded" for name, url in self._given.items()}
-        version = str(row[0]).split()[0] if row else "?"
-        return {"postgres": f"{version}, {given['DATABASE_URL']}", "redis": given["REDIS_URL"]}
+        settings = {name: str(row[0]) for name, row in shown.items() if row}
+        return {"postgres": given["DATABASE_URL"], "redis": given["REDIS_URL"], **settings}
+
+    @property
+    def postgres_pid(self) -> int:
+        """Process number of our own PostgreSQL; 0 for a given one."""
+        return self._postgres.pid if self._postgres else 0
 
     def free_bytes(self) -> int | None:
         """Free space where our own PostgreSQL keeps its data; None for a given one, which we cannot see."""

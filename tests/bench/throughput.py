@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from nurseline.outcomes import Accepted
 from nurseline.wakeups import REMINDERS, Publisher
 from tests.bench.line import Line, line
 from tests.bench.patients import fall_due, insert_due, numbers
-from tests.bench.report import Figure, Found
+from tests.bench.report import Figure, Found, cpu_seconds_of
 from tests.bench.servers import Servers
 from tests.devphone.creates_per_second import run as ask_provider
 
@@ -68,10 +69,13 @@ def measure(servers: Servers, sizes: Sizes) -> Found:
         _wake(running, sizes.workers * processes)
         running.start_beat()
         most = ask_provider(running.provider.port, width, max(64, sizes.messages // 4))["per_second"]
-        ours, bare = [], []
+        ours, bare, cpu = [], [], Counter[str]()
         for _ in range(sizes.rounds):
-            bare.append(_bare(running, width, sizes.messages))
-            ours.append(_ours(running, sizes, processes))
+            with _cpu(servers, running, "bare", cpu):
+                bare.append(_bare(running, width, sizes.messages))
+            ids = _planned(running, sizes)
+            with _cpu(servers, running, "ours", cpu):
+                ours.append(_ours(running, sizes, processes, ids))
     found = Found("b", TITLE)
     found.figures.append(
         Figure(
@@ -90,8 +94,29 @@ def measure(servers: Servers, sizes: Sizes) -> Found:
         "width": width,
         "width_of_a_process": running.parts.sender.width,
         "messages": sizes.messages,
+        "cpu_ms_per_message": {
+            name: 1000 * seconds / sizes.messages / sizes.rounds for name, seconds in sorted(cpu.items())
+        },
     }
     return found
+
+
+@contextmanager
+def _cpu(servers: Servers, running: Line, way: str, used: Counter[str]) -> Iterator[None]:
+    """Add what the processors did for the requests in this block, by process."""
+
+    def now() -> dict[str, float]:
+        return {
+            "this process": time.process_time(),
+            "workers": sum(cpu_seconds_of(worker.pid) for worker in running.workers),
+            "postgres": cpu_seconds_of(servers.postgres_pid),
+            "provider": cpu_seconds_of(running.provider.process.pid),
+        }
+
+    before = now()
+    yield
+    for name, seconds in now().items():
+        used[f"{way}: {name}"] += seconds - before[name]
 
 
 def _wake(running: Line, times: int) -> None:
@@ -101,12 +126,16 @@ def _wake(running: Line, times: int) -> None:
         publisher.send(SEND_REMINDERS, REMINDERS)
 
 
-def _ours(running: Line, sizes: Sizes, processes: int) -> float:
-    """Messages per second of the workers, from due to recorded."""
-    parts = running.parts
+def _planned(running: Line, sizes: Sizes) -> dict[str, float]:
+    """Fresh patients, whose reminders are not due yet."""
     running.provider.forget()
     running.empty()
-    ids = insert_due(parts, [0.0] * sizes.messages)
+    return insert_due(running.parts, [0.0] * sizes.messages)
+
+
+def _ours(running: Line, sizes: Sizes, processes: int, ids: Collection[str]) -> float:
+    """Messages per second of the workers, from due to recorded."""
+    parts = running.parts
     fall_due(parts, parts.clock.now())
     _wake(running, sizes.workers * processes)
 
