@@ -34,6 +34,7 @@ from tests.support.waiting import wait_for
 from tests.support.workers import BEAT, worker_command
 
 ON_CALL = "+12025550199"
+AT_ONCE = 4  # messages on their way at once, for each child
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Works:
     env: dict[str, str]
     parts: Parts
     phone: Phone
+    carrier: Process
     redis: Redis
     processes: Processes
 
@@ -71,6 +73,20 @@ class Works:
                 consent.opt_in(session, consent.Record(contact.number_hash, now, "staff", "agreed"))
                 plan(session, contact, [words], at=now)
         return numbers
+
+    @contextmanager
+    def on_their_way(self, count: int) -> Iterator[list[str]]:
+        """Messages due, four or more of them on their way, as long as this lasts; their numbers.
+
+        At most 30 s: then the line gives up waiting for the answer.
+        """
+        os.killpg(self.carrier.pid, signal.SIGSTOP)
+        try:
+            numbers = self.due(count)
+            wait_for(lambda: self.statuses()["sending"] >= AT_ONCE, 60, "messages to be on their way")
+            yield numbers
+        finally:
+            os.killpg(self.carrier.pid, signal.SIGCONT)
 
     def statuses(self) -> Counter[str]:
         """How many messages there are of each status."""
@@ -116,12 +132,13 @@ def works_on(database_url: str, processes: Processes, folder: Path) -> Iterator[
         phone_port=phone_port,
         state=folder,
         ALERT_NUMBERS=ON_CALL,
+        REQUESTS_AT_ONCE=str(AT_ONCE),
     )
     phone = processes.start("phone", ["python", "-m", "nurseline.devphone"], env)
     processes.wait_until_answers(phone, f"http://127.0.0.1:{phone_port}/healthz")
     parts = build(Settings(**{name.lower(): value for name, value in env.items()}))
     try:
-        yield Works(env, parts, Phone(f"http://127.0.0.1:{phone_port}"), server, processes)
+        yield Works(env, parts, Phone(f"http://127.0.0.1:{phone_port}"), phone, server, processes)
     finally:
         parts.db.engine.dispose()
         processes.stop_all()

@@ -28,15 +28,6 @@ def crew(works: Works) -> tuple[Process, Process]:
     return worker, beat
 
 
-def on_their_way(works: Works, count: int) -> list[str]:
-    """Messages due, of which some are on their way for the next five seconds; the numbers."""
-    works.phone.ask("PUT", "/faults", seed=1, latency=5)
-    numbers = works.due(count)
-    wait_for(lambda: works.statuses()["sending"], 60, "a message to be on its way")
-    works.phone.ask("PUT", "/faults", seed=1, latency=0)
-    return numbers
-
-
 def not_restarted(worker: Process, beat: Process) -> None:
     assert worker.running
     assert beat.running
@@ -45,13 +36,12 @@ def not_restarted(worker: Process, beat: Process) -> None:
 
 def test_redis_killed_with_work_in_flight_and_back_without_anything_it_held(works: Works) -> None:
     worker, beat = crew(works)
-    before = on_their_way(works, 60)
-    works.kill_redis()
-    assert works.statuses()["sending"], "nothing was in flight any more"
+    with works.on_their_way(20) as before:
+        works.kill_redis()
     after = works.due(10, first=2000)
     wait_for(lambda: works.statuses()["sending"] == 0, 60, "what was on its way to end")
     works.redis.start()
-    works.wait_all_sent(71)
+    works.wait_all_sent(31)
     each_once(works, before + after)
     not_restarted(worker, beat)
 
@@ -69,8 +59,8 @@ def test_redis_that_forgets_everything_in_full_work(works: Works) -> None:
 def test_redis_that_is_silent_for_a_while(works: Works) -> None:
     # One child, so that it takes one message at a time: none may keep its place for ever.
     worker, beat = works.worker(children=1), works.beat()
-    before = on_their_way(works, 1)
-    os.kill(works.redis.pid, signal.SIGSTOP)
+    with works.on_their_way(4) as before:
+        os.kill(works.redis.pid, signal.SIGSTOP)
     try:
         after = works.due(30, first=2000)
         # Both have asked, waited as long as they are willing to, and given up.
@@ -78,9 +68,9 @@ def test_redis_that_is_silent_for_a_while(works: Works) -> None:
         wait_for(lambda: "Timeout reading from socket" in beat.output, 60, "beat to lose patience")
     finally:
         os.kill(works.redis.pid, signal.SIGCONT)
-    works.wait_all_sent(31)
-    after += works.due(3, first=3000)
     works.wait_all_sent(34)
+    after += works.due(3, first=3000)
+    works.wait_all_sent(37)
     each_once(works, before + after)
     not_restarted(worker, beat)
 

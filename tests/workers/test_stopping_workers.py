@@ -8,23 +8,19 @@ from collections import Counter
 import pytest
 
 from tests.support.waiting import wait_for
-from tests.workers.conftest import Works
+from tests.workers.conftest import AT_ONCE, Works
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_a_worker_that_is_told_to_stop_begins_nothing_more_and_finishes_the_rest(works: Works) -> None:
-    works.env["REQUESTS_AT_ONCE"] = "8"
-    works.phone.ask("PUT", "/faults", seed=1, latency=2)
-    numbers = works.due(60)  # a quarter of a minute's work
-    worker = works.worker()
+    worker = works.worker(children=1)
     works.beat()
-    wait_for(lambda: works.statuses()["sending"], 60, "the first messages to be on their way")
-    worker.child.send_signal(signal.SIGTERM)
+    with works.on_their_way(30) as numbers:
+        worker.child.send_signal(signal.SIGTERM)
+        wait_for(lambda: "Warm shutdown" in worker.output, 20, "the worker to know")
     assert worker.child.wait(60) == 0
-    left = works.statuses()
-    assert set(left) == {"sent", "scheduled"}, "something was given up in mid-send"
-    works.phone.ask("PUT", "/faults", seed=1, latency=0)
+    assert works.statuses() == {"sent": AT_ONCE, "scheduled": 30 - AT_ONCE}
     works.worker("next")
-    works.wait_all_sent(60)
+    works.wait_all_sent(30)
     assert works.arrived(numbers) == Counter(numbers)
