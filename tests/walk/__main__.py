@@ -22,10 +22,10 @@ def main() -> int:
         server.start()
         try:
             graphs = {}
-            for number, (kind, (instant, caller)) in enumerate(WAYS.items()):
+            for number, (kind, way) in enumerate(WAYS.items()):
                 server.create(f"walk_{number}")
                 upgrade(server.url(f"walk_{number}"))
-                graphs[kind] = walk(server.url(f"walk_{number}"), instant, caller)
+                graphs[kind] = walk(server.url(f"walk_{number}"), *way)
                 print(f"{kind}: {len(graphs[kind].points)} points", file=sys.stderr)
         finally:
             server.stop()

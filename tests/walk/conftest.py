@@ -20,17 +20,19 @@ from tests.walk.steps import Caller
 _numbers = itertools.count(1)
 BASE = "https://line.example.org"
 IN_HOURS = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)  # Tuesday, 10 in the morning in New York
+OUT_OF_HOURS = IN_HOURS + timedelta(hours=12)
+# When, from which number, and whether a second language is offered.
 WAYS = {
-    "in hours": (IN_HOURS, "+12025550123"),
-    "out of hours": (IN_HOURS + timedelta(hours=12), "+12025550123"),
-    "in hours, number hidden": (IN_HOURS, "anonymous"),
-    "out of hours, number hidden": (IN_HOURS + timedelta(hours=12), "anonymous"),
+    "in hours": (IN_HOURS, "+12025550123", True),
+    "out of hours": (OUT_OF_HOURS, "+12025550123", True),
+    "in hours, number hidden": (IN_HOURS, "anonymous", False),
+    "out of hours, number hidden": (OUT_OF_HOURS, "anonymous", False),
 }
 
 
-def walk(database_url: str, instant: datetime, number: str) -> Graph:
+def walk(database_url: str, instant: datetime, number: str, spanish: bool) -> Graph:
     """Walk one kind of call."""
-    settings = settings_for(database_url, voicemail=True, offer_unsigned_languages=True)
+    settings = settings_for(database_url, voicemail=True, offer_unsigned_languages=spanish)
     app = create_app(settings, clock=SetClock(instant))
     parts: Parts = app.extensions["nurseline"]
     with parts.db.begin() as session:
