@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from nurseline import staff, webhooks
+from nurseline.callbacks.refusals import RefusalAlarm
 from nurseline.carrier.gateway import PROMPT, TwilioGateway
 from nurseline.carrier.recordings import Recordings
 from nurseline.carrier.signature import SignatureCheck
@@ -58,6 +59,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
         words,
         _message_hours(settings),
         segments,
+        RefusalAlarm(keyring, tuple(filter(None, settings.alert_numbers.split(","))), clinic.hours),
         SharedRate(settings.redis_url, settings.sender, settings.segments_per_second),
         width=settings.requests_at_once,
     )

@@ -11,6 +11,7 @@ or on a reply, which would come out of nowhere.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -23,6 +24,8 @@ from nurseline.messaging.timing import useful
 from nurseline.outcomes import RefusalClass
 
 LATER = timedelta(hours=1)
+Alarm = Callable[[Session, int, datetime], None]  # tells people of an error code, within the transaction
+ALARMING: frozenset[RefusalClass] = frozenset({"configuration", "content"})  # only a person can change that
 
 
 def after_failure(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -27,7 +26,7 @@ def poll_sent(sender: Sender, *, limit: int = 100, seconds: float = SECONDS) -> 
         answers, whole = ask_all(taken, lambda one: sender.gateway.look(one[1]), until=until)
         for (message_id, _), standing in answers:
             with sender.db.begin() as session:
-                moved += _note(session, message_id, standing, sender.clock.now())
+                moved += _note(session, sender, message_id, standing)
         if len(taken) < limit or time.monotonic() > until:
             break
     return moved
@@ -59,8 +58,9 @@ def _take(sender: Sender, limit: int) -> list[tuple[uuid.UUID, str]]:
         return [(message_id, str(sid)) for message_id, sid in session.execute(taken)]
 
 
-def _note(session: Session, message_id: uuid.UUID, standing: Standing | None, now: datetime) -> int:
+def _note(session: Session, sender: Sender, message_id: uuid.UUID, standing: Standing | None) -> int:
     """Apply what the carrier said as a report would; else write down when to ask again."""
+    now = sender.clock.now()
     message = session.get(OutboundMessage, message_id)
     if message is None or message.status != "sent":
         return 0  # a report was faster
@@ -68,7 +68,7 @@ def _note(session: Session, message_id: uuid.UUID, standing: Standing | None, no
         report = Report(
             standing.sid, standing.status, now, error_code=standing.error_code, meaning=standing.meaning
         )
-        if advance(session, message, report, cause=f"asked: {standing.status}"):
+        if advance(session, message, report, cause=f"asked: {standing.status}", alarm=sender.alarm):
             return 1
     again = None if standing is None else next_check("sent", message.sending_at, now)
     still = sa.update(OutboundMessage).where(

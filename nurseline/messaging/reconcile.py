@@ -61,7 +61,7 @@ def look_up_unknown(sender: Sender, *, limit: int = 50, seconds: float = SECONDS
         for wanted, listing in answers:
             try:
                 with sender.db.begin() as session:
-                    found += _settle(session, wanted, listing, sender.clock.now())
+                    found += _settle(session, sender, wanted, listing)
             except IntegrityError:  # somebody else has just given this sid to another message: next time
                 log.info("lookup.overtaken", message=str(wanted.id))
         if len(taken) < limit or time.monotonic() > until:
@@ -94,7 +94,8 @@ def _take(sender: Sender, limit: int) -> list[_Wanted]:
         return [_Wanted(row.id, row.contact.number, row.body or "", row.sending_at or now) for row in rows]
 
 
-def _settle(session: Session, wanted: _Wanted, listing: Listing, now: datetime) -> int:
+def _settle(session: Session, sender: Sender, wanted: _Wanted, listing: Listing) -> int:
+    now = sender.clock.now()
     message = session.get(OutboundMessage, wanted.id)
     if message is None or message.status != "unknown" or message.provider_sid is not None:
         return 0  # a report was faster
@@ -103,7 +104,7 @@ def _settle(session: Session, wanted: _Wanted, listing: Listing, now: datetime) 
         report = Report(
             standing.sid, standing.status, now, error_code=standing.error_code, meaning=standing.meaning
         )
-        return int(advance(session, message, report, cause=FOUND))
+        return int(advance(session, message, report, cause=FOUND, alarm=sender.alarm))
     missed(session, message, listing, now)
     return 0
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from nurseline.consent import service as consent
 from nurseline.messaging.checks import next_check
-from nurseline.messaging.followups import after_failure
+from nurseline.messaging.followups import ALARMING, Alarm, after_failure
 from nurseline.messaging.models import DeliveryReport, OutboundMessage
 from nurseline.messaging.outbox import MOVES, NO_CLAIM, OPEN, learn_opt_out
 from nurseline.outcomes import RefusalClass
@@ -58,21 +58,23 @@ class Report:
     meaning: RefusalClass | None = None
 
 
-def apply_report(session: Session, report: Report) -> bool:
+def apply_report(session: Session, report: Report, *, alarm: Alarm | None = None) -> bool:
     """Store a status callback and move the message forward as it says; True if the message moved."""
     news = _keep(session, report)
     message = _message(session, report, news=news)
     if message is None or report.status not in STATUS:
         log.warning("report.unmatched", status=report.status, known_status=report.status in STATUS)
         return False
-    moved = advance(session, message, report, cause=f"callback {report.status}")
+    moved = advance(session, message, report, cause=f"callback {report.status}", alarm=alarm)
     if news and not moved and message.status in FINAL and STATUS[report.status] in FINAL - {message.status}:
         cause = f"too late: the carrier reports {report.status}"
         MOVES.note(session, [message.id], message.status, at=report.at, cause=cause, actor="carrier")
     return moved
 
 
-def advance(session: Session, message: OutboundMessage, report: Report, *, cause: str) -> bool:
+def advance(
+    session: Session, message: OutboundMessage, report: Report, *, cause: str, alarm: Alarm | None = None
+) -> bool:
     """Move ``message`` to where the carrier says it stands, and do what follows; True if it moved.
 
     One that by our own book has not gone yet (the book was restored, or a request that "surely never
@@ -100,6 +102,8 @@ def advance(session: Session, message: OutboundMessage, report: Report, *, cause
     moved = MOVES.move(session, [message.id], to, at=report.at, cause=cause, actor="carrier", values=values)
     if moved and to in FAILED and report.meaning is not None:
         after_failure(session, message, report.meaning, at=report.at)
+        if alarm is not None and report.error_code is not None and report.meaning in ALARMING:
+            alarm(session, report.error_code, report.at)
     return bool(moved)
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeGuard
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -17,7 +18,7 @@ from nurseline.clock import Clock
 from nurseline.consent import service as consent
 from nurseline.db import Held, away
 from nurseline.messaging.checks import first_check
-from nurseline.messaging.followups import LATER, after_failure
+from nurseline.messaging.followups import ALARMING, LATER, Alarm, after_failure
 from nurseline.messaging.letting_go import Going
 from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.outbox import MOVES, NO_CLAIM, cancel_planned, learn_opt_out
@@ -98,6 +99,7 @@ class Recorder:
 
     db: Held
     clock: Clock
+    alarm: Alarm
 
     def record(self, results: Sequence[Result], *, patience: float = PATIENCE_SECONDS) -> None:
         """Write down what came of each request, even if it took so long that it counts as unknown by now.
@@ -159,6 +161,8 @@ class Recorder:
         move(session, fates.again, "scheduled", at=now, values={"sending_at": None, **NO_CLAIM})
         for message_id in no_texts.keys() & set(failed):
             after_failure(session, session.get_one(OutboundMessage, message_id), "no_texts", at=now)
+        for code in sorted({verdict.code for _, verdict in verdicts if _alarming(verdict)}):
+            self.alarm(session, code, now)
         for number_hash in sorted(back - agreed):
             # A STOP during the request: what it would have cancelled must not wait for a START.
             cancel_planned(session, number_hash, at=now, reason="opted out")
@@ -188,6 +192,10 @@ def _once_more(going: Going, why: str, wait: float, now: datetime) -> _Again | _
 
 def _useful(going: Going, at: datetime) -> bool:
     return going.row.send_before is None or at < going.row.send_before
+
+
+def _alarming(verdict: _Verdict) -> TypeGuard[Refused]:
+    return isinstance(verdict, Refused) and verdict.meaning in ALARMING
 
 
 def _means(verdict: _Verdict, meaning: RefusalClass) -> bool:

@@ -17,6 +17,7 @@ from nurseline.clock import Clock
 from nurseline.consent.allowed import AllowedHours
 from nurseline.db import Database
 from nurseline.messaging.carrier import Gateway
+from nurseline.messaging.followups import Alarm
 from nurseline.messaging.letting_go import Decider, Words
 from nurseline.messaging.outbox import Lane, learn_opt_out
 from nurseline.messaging.rate import NoLimit, Rate
@@ -33,6 +34,7 @@ class Sender:
     """What sending needs, wired once per process.
 
     ``hours``: when automated messages may go. ``segments``: of a text, as the carrier counts them.
+    ``alarm``: tells people of refusals that only they can change.
     ``width``: messages on their way at once. ``stopping``: whether this process was told to stop.
     """
 
@@ -42,6 +44,7 @@ class Sender:
     words: Words
     hours: AllowedHours
     segments: Callable[[str], int]
+    alarm: Alarm
     rate: Rate = field(default_factory=NoLimit)
     width: int = 32
     stopping: Callable[[], bool] = lambda: False
@@ -62,7 +65,7 @@ class Sender:
             self.clock,
             self.gateway,
             Decider(held, self.db.keyring, self.clock, self.words, self.hours),
-            Recorder(held, self.clock),
+            Recorder(held, self.clock, self.alarm),
             self.rate,
             self.segments,
             self._pool,

@@ -201,7 +201,7 @@ def status() -> str:
     meaning = meaning_of(code) if code else None
     report = Report(form.message_sid, form.status, parts.clock.now(), form.reference, code, meaning)
     with parts.db.begin() as session:
-        apply_report(session, report)
+        apply_report(session, report, alarm=parts.sender.alarm)
     return EMPTY
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nurseline.carrier.errors import meaning_of
+from nurseline.messaging.followups import Alarm
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import CLAIMED, Claimed, Lane, claim_due
 from nurseline.messaging.reports import Report, apply_report
@@ -50,12 +51,12 @@ def send_one(sender: Sender, message_id: uuid.UUID, token: uuid.UUID) -> None:
     run.go()
 
 
-def report(parts: Parts, provider_sid: str, status: str, **more: Any) -> bool:
+def report(parts: Parts, provider_sid: str, status: str, *, alarm: Alarm | None = None, **more: Any) -> bool:
     """A status callback comes in, as the webhook reads it."""
     if code := more.get("error_code"):
         more["meaning"] = meaning_of(code)
     with parts.db.begin() as session:
-        return apply_report(session, Report(provider_sid, status, parts.clock.now(), **more))
+        return apply_report(session, Report(provider_sid, status, parts.clock.now(), **more), alarm=alarm)
 
 
 def causes(parts: Parts, message_id: uuid.UUID) -> list[str]:
