@@ -21,7 +21,8 @@ from tests.support.waiting import wait_for
 PATIENT = "+12025550123"
 PLEASE_CALL = "Please call 2 0 2, 5 5 5, 0 1 0 0. Thank you."
 SPANISH = [{"OFFER_UNSIGNED_LANGUAGES": "1"}]
-LIMIT = 60  # seconds; a busy machine starts a worker slowly
+LIMIT = 120  # seconds; a busy machine starts a worker slowly
+pytestmark = pytest.mark.timeout(600)
 
 
 def handset(line: Line, number: str = PATIENT, **model: Any) -> None:
@@ -84,7 +85,11 @@ def becomes(line: Line, step: str, check: Callable[[OutboundMessage], bool], wha
     def found() -> OutboundMessage | None:
         return next((row for row in messages(line, step) if check(row)), None)
 
-    return wait_for(found, LIMIT, what)
+    try:
+        return wait_for(found, LIMIT, what)
+    except AssertionError as error:
+        stands = [(row.turn, row.channel, row.status, row.reason, row.answer) for row in messages(line, step)]
+        raise AssertionError(f"{error}; it stands so: {stands}; the phone: {line.phone.errors()}") from error
 
 
 def test_a_person_answers_hears_the_question_and_says_worse_by_key(line: Line) -> None:
