@@ -89,7 +89,7 @@ def add_transcript(session: Session, recording_sid: str, text: str) -> Voicemail
 
 def fetch_due(db: Database, clock: Clock, recordings: Recordings, *, limit: int = 20) -> int:
     """Fetch recordings and delete them at the carrier; how many were fetched."""
-    return sum(_fetch(db, clock, recordings, voicemail_id) for voicemail_id in _claim(db, clock, limit))
+    return sum(_fetch(db, clock, recordings, row_id) for row_id in _claim(db, clock, limit))
 
 
 def forget_old(session: Session, *, now: datetime) -> int:
@@ -115,31 +115,31 @@ def _claim(db: Database, clock: Clock, limit: int) -> list[uuid.UUID]:
     return ids
 
 
-def _fetch(db: Database, clock: Clock, recordings: Recordings, voicemail_id: uuid.UUID) -> int:
+def _fetch(db: Database, clock: Clock, recordings: Recordings, row_id: uuid.UUID) -> int:
     with db.begin() as session:
-        row = session.get_one(Voicemail, voicemail_id)
+        row = session.get_one(Voicemail, row_id)
         sid, fetched, tries = row.recording_sid, row.fetched_at is not None, row.fetch_tries
     try:
         sound = None if fetched else recordings.fetch(sid)
         if sound is not None:
-            _keep(db, clock, voicemail_id, sound)
+            _keep(db, clock, row_id, sound)
         if sound is not None or fetched:
             recordings.remove(sid)
-            _update(db, voicemail_id, removed_at_carrier=clock.now(), next_try_at=None)
+            _update(db, row_id, removed_at_carrier=clock.now(), next_try_at=None)
             return int(not fetched)
     except OSError as error:
-        log.warning("voicemail.not_fetched", voicemail=str(voicemail_id), error=type(error).__name__)
+        log.warning("voicemail.not_fetched", recording=str(row_id), error=type(error).__name__)
     again = clock.now() + min(FIRST_WAIT * 2 ** min(tries, 12), WAIT_LONGEST)
     if tries >= MOST_TRIES:
-        log.error("voicemail.given_up", voicemail=str(voicemail_id))
-    _update(db, voicemail_id, next_try_at=again if tries < MOST_TRIES else None)
+        log.error("voicemail.given_up", recording=str(row_id))
+    _update(db, row_id, next_try_at=again if tries < MOST_TRIES else None)
     return 0
 
 
-def _keep(db: Database, clock: Clock, voicemail_id: uuid.UUID, sound: Sound) -> None:
-    _update(db, voicemail_id, audio=sound.audio, media_type=sound.media_type[:40], fetched_at=clock.now())
+def _keep(db: Database, clock: Clock, row_id: uuid.UUID, sound: Sound) -> None:
+    _update(db, row_id, audio=sound.audio, media_type=sound.media_type[:40], fetched_at=clock.now())
 
 
-def _update(db: Database, voicemail_id: uuid.UUID, **values: object) -> None:
+def _update(db: Database, row_id: uuid.UUID, **values: object) -> None:
     with db.begin() as session:
-        session.execute(sa.update(Voicemail).where(Voicemail.id == voicemail_id).values(**values))
+        session.execute(sa.update(Voicemail).where(Voicemail.id == row_id).values(**values))

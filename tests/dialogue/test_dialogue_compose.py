@@ -99,7 +99,7 @@ def test_on_a_call_each_language_is_said_by_its_own_voice():
     says = (Say("voice.greeting"), Say("voice.language", language="en"), Say("voice.menu"))
     messages = compose(Turn(State(), says), FACTS, channel="voice", content=load_content())
     assert [message.language for message in messages] == ["en"]
-    assert "Thank you for calling The clinic. For English, press 9. For the time" in messages[0].text
+    assert "Thank you for calling The clinic. For English, press 9. For aftercare" in messages[0].text
 
 
 def test_a_request_and_its_promise_go_together():
