@@ -56,6 +56,10 @@ class Carrier:
         """Requests for a message since faults began."""
         return int(self.ask("GET", "/faults")["creates"])
 
+    def complaints(self) -> int:
+        """How many lines its debugger has."""
+        return int(self.ask("GET", "/debugger")["latest"])
+
     def taken(self) -> list[Taken]:
         """The ledger: every text of the line that it took, oldest first."""
         with self._open("GET", "/ledger") as answer:

@@ -29,14 +29,14 @@ from tests.chaos.crew import Crew
 from tests.chaos.patients import Texting, enrol_all
 from tests.chaos.report import Result
 from tests.chaos.servers import Servers
-from tests.chaos.settle import MOVING, Left, settle
+from tests.chaos.settle import MOVING, Left, Quiet
 from tests.chaos.storm import Diary, Storm
 from tests.support.processes import Processes
 from tests.support.settings import settings_for_tests
+from tests.support.waiting import wait_for
 
 # Seconds: the whole of a full run stays below ten minutes.
-STORM_LIMIT, QUIET_LIMIT, HOUR_LIMIT = 240.0, 180.0, 60.0
-TEXTS_LIMIT = 60.0
+STORM_LIMIT, QUIET_LIMIT, HOUR_LIMIT = 220.0, 240.0, 60.0
 HOUR = timedelta(minutes=65)
 LAG = 8.0  # seconds of quiet after which no request is under way and the carrier's list shows everything
 ENDED = "process ended by itself"
@@ -70,6 +70,7 @@ class Run:
         stack.callback(self.parts.db.engine.dispose)
         self.books = Books(self.parts)
         self.texting = Texting(self.carrier, self.diary.away)
+        stack.callback(self.texting.stop)
         self._passed = 0.0
 
     def _environment(self, folder: Path) -> dict[str, str]:
@@ -101,6 +102,8 @@ class Run:
         self.processes.wait_until_answers(phone, f"{self.carrier.url}/healthz", 120)
         for patient in self.choices.patients:
             self._handset(patient)
+        blocked = sum(patient.blocked for patient in self.choices.patients)
+        wait_for(lambda: self.carrier.complaints() >= blocked, 60, "the line to have missed every STOP")
         web = self.crew.start("web")
         self.processes.wait_until_answers(web, f"{self.env['PUBLIC_BASE_URL']}/healthz", 120)
         injections = enrol_all(self.parts, self.choices.patients)
@@ -128,19 +131,20 @@ class Run:
         self.diary.note("quiet: no more faults")
         return struck
 
-    def quiet(self) -> tuple[bool, Left]:
-        """Wait until nothing is left to happen."""
-        heard = self.texting.finish(TEXTS_LIMIT)
-        settled, found = self._settle("settled", QUIET_LIMIT)
-        if settled:
+    def quiet(self) -> Left:
+        """Wait until nothing is left to happen; what is left."""
+        found = self._settle("settled", QUIET_LIMIT)
+        if found.none:
             self._pass_an_hour()
-            settled, found = self._settle("settled an hour later", HOUR_LIMIT)
-        return heard and settled, found
+            found = self._settle("settled an hour later", HOUR_LIMIT)
+        return found
 
-    def _settle(self, what: str, limit: float) -> tuple[bool, Left]:
-        settled, found = settle(self.books, self.carrier, self._pass_time, self._final, limit)
-        self.diary.note(what if settled else f"not {what}: {found}")
-        return settled, found
+    def _settle(self, what: str, limit: float) -> Left:
+        quiet = Quiet(self.books, self.carrier, self._pass_time, self._final, self.texting.waiting)
+        self._passed = 0.0
+        found = quiet.settle(limit)
+        self.diary.note(what if found.none else f"not {what}: {found}")
+        return found
 
     def _pass_an_hour(self) -> None:
         """Let an hour pass for what waits to be sent once more; the carrier's queue has room by then."""
@@ -214,14 +218,14 @@ def whole(seed: int, reminders: int, place: Place) -> tuple[Result, Diary]:
         injections = run.prepare()
         struck = run.storm()
         calm_at = time.monotonic()
-        settled, left = run.quiet()
+        left = run.quiet()
         verdict, texts, facts = run.verdict(injections)
         ended = [f"{post.name}:{code}" for post in run.crew.posts.values() for code in post.ended]
         violations = {
             **verdict.violations,
             **texts,
             ENDED: ended,
-            "not settled": [] if settled else [str(left)],
+            "not settled": [] if left.none else [str(left)],
         }
         shown: dict[str, Any] = {
             "reminders due": dict(verdict.statuses),

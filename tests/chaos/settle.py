@@ -23,20 +23,25 @@ class Left:
     under_way: int
     behind: int  # the carrier knows more than we do
     moving: int  # at the carrier
+    texts: int  # of patients, which the line has not taken
 
     @property
     def none(self) -> bool:
-        return not (self.due or self.under_way or self.behind or self.moving)
+        return not (self.due or self.under_way or self.behind or self.moving or self.texts)
 
     def __str__(self) -> str:
         return (
             f"{self.due} due, {self.under_way} under way, {self.behind} behind the carrier, "
-            f"{self.moving} moving at the carrier"
+            f"{self.moving} moving at the carrier, {self.texts} texts of patients not taken"
         )
 
 
 def left(
-    rows: Sequence[Row], taken: Sequence[Taken], calls: Sequence[Called], final: Callable[[Taken], bool]
+    rows: Sequence[Row],
+    taken: Sequence[Taken],
+    calls: Sequence[Called],
+    final: Callable[[Taken], bool],
+    texts: int = 0,
 ) -> Left:
     """What is not settled. ``final``: whether the carrier has said its last word about a message."""
     now = datetime.now(UTC)
@@ -51,22 +56,30 @@ def left(
     over = {one.sid for one in calls if one.ended}
     behind += sum(row.status == "sent" and row.sid in over for row in rows if row.channel == "call")
     moving = sum(not final(one) for one in taken) + sum(not one.ended for one in calls)
-    return Left(due, under_way, behind, moving)
+    return Left(due, under_way, behind, moving, texts)
 
 
-def settle(
-    books: Books,
-    carrier: Carrier,
-    pass_time: Callable[[float], None],
-    final: Callable[[Taken], bool],
-    limit: float,
-) -> tuple[bool, Left]:
-    """Wait until nothing is left to happen; whether that came within ``limit`` seconds, and what is left."""
-    began = time.monotonic()
-    ends = began + limit
-    while True:
-        pass_time(time.monotonic() - began)
-        found = left(books.rows(), carrier.taken(), carrier.calls(), final)
-        if found.none or time.monotonic() > ends:
-            return found.none, found
-        time.sleep(EVERY)
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What is asked while nothing fails any more.
+
+    ``pass_time``: called with the seconds of quiet so far, lets hours pass. ``texts``: of patients, waiting.
+    """
+
+    books: Books
+    carrier: Carrier
+    pass_time: Callable[[float], None]
+    final: Callable[[Taken], bool]
+    texts: Callable[[], int]
+
+    def settle(self, limit: float) -> Left:
+        """Wait until nothing is left to happen, ``limit`` seconds at most; what is left."""
+        began = time.monotonic()
+        while True:
+            self.pass_time(time.monotonic() - began)
+            found = left(
+                self.books.rows(), self.carrier.taken(), self.carrier.calls(), self.final, self.texts()
+            )
+            if found.none or time.monotonic() - began > limit:
+                return found
+            time.sleep(EVERY)
