@@ -1,0 +1,224 @@
+"""The next turn of a message that surely failed: once, in time, and only while it is still wanted."""
+
+import uuid
+from datetime import timedelta
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+
+from nurseline.clock import SetClock
+from nurseline.consent import service as consent
+from nurseline.messaging.followups import LATER, after_failure, follow
+from nurseline.messaging.models import Contact, OutboundMessage
+from nurseline.messaging.sending import Sender
+from nurseline.outcomes import RefusalClass, Refused
+from nurseline.parts import Parts
+from tests.messaging.support import force
+from tests.support.line import (
+    FakeGateway,
+    at_once,
+    fetch,
+    history,
+    make_contact,
+    make_injection,
+    messages_of,
+    plan_one,
+    say_start,
+    say_stop,
+)
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def contact(parts: Parts) -> Contact:
+    return make_contact(parts, agreed=True)
+
+
+def failed_reminder(parts: Parts, contact: Contact, clock: SetClock) -> uuid.UUID:
+    """The first message of an injection, which was reported as not delivered."""
+    make_injection(parts, contact)
+    clock.advance(DAY)
+    first = messages_of(parts, contact)[0]
+    force(parts, first.id, status="undelivered", sending_at=clock.now())
+    return first.id
+
+
+def fail(parts: Parts, message_id: uuid.UUID, meaning: RefusalClass) -> uuid.UUID | None:
+    """What follows from a failure of this kind, just now."""
+    with parts.db.begin() as session:
+        row = session.get_one(OutboundMessage, message_id)
+        consent.holds(session, row.number_hash)
+        return after_failure(session, row, meaning, at=parts.clock.now())
+
+
+def channel_of(parts: Parts, contact: Contact) -> str:
+    with parts.db.begin() as session:
+        return session.scalars(sa.select(Contact.channel).where(Contact.id == contact.id)).one()
+
+
+def test_a_failure_that_may_pass_is_followed_by_one_text_an_hour_later(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    first = failed_reminder(parts, contact, clock)
+    again = fail(parts, first, "later")
+    assert again is not None
+    row, before = fetch(parts, again), fetch(parts, first)
+    assert (row.injection_id, row.step, row.turn) == (before.injection_id, "day1", 1)
+    assert (row.channel, row.purpose, row.priority, row.content_id) == (
+        "text",
+        "reminder",
+        5,
+        "reminder.day1",
+    )
+    assert (row.send_after, row.send_before) == (clock.now() + LATER, before.send_before)
+    assert history(parts, again) == ["scheduled"]
+    assert fail(parts, again, "later") is None, "a third text would be one too many"
+
+
+def test_a_number_that_cannot_be_texted_is_called_and_so_is_everything_after(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(DAY)
+    gateway.script = [Refused(21614, "no_texts")]
+    sender.send_due()
+    first = messages_of(parts, contact)[0]
+    assert (first.status, first.error_code) == ("failed", 21614)
+    assert channel_of(parts, contact) == "call"
+    (call,) = gateway.calls
+    assert call.reference != first.id
+    row = fetch(parts, call.reference)
+    assert (row.step, row.turn, row.channel, row.status) == ("day1", 1, "call", "sent")
+    assert len(gateway.sends) == 1
+    clock.advance(2 * DAY)
+    sender.send_due()
+    assert len(gateway.calls) == 2
+    assert len(gateway.sends) == 1
+
+
+def test_an_answer_to_a_number_that_cannot_be_texted_is_not_read_out_by_a_call(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    plan_one(parts, contact, "staff")
+    gateway.script = [Refused(21614, "no_texts")]
+    sender.send_due()
+    assert gateway.calls == []
+    assert len(messages_of(parts, contact)) == 1
+    assert channel_of(parts, contact) == "call"
+
+
+@pytest.mark.parametrize("meaning", ["recipient", "configuration", "content", "ambiguous", "unlisted", "now"])
+def test_nothing_follows_from_other_failures(
+    parts: Parts, contact: Contact, clock: SetClock, meaning: RefusalClass
+) -> None:
+    assert fail(parts, failed_reminder(parts, contact, clock), meaning) is None
+    assert channel_of(parts, contact) == "text"
+
+
+def test_nothing_follows_after_a_stop_even_if_a_start_comes_after_it(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    first = failed_reminder(parts, contact, clock)
+    say_stop(parts, contact)
+    assert fail(parts, first, "later") is None
+    say_start(parts, contact)
+    assert [row.status for row in messages_of(parts, contact)] == ["undelivered", "cancelled", "cancelled"]
+
+
+def test_nothing_follows_when_a_later_injection_has_taken_over(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    first = failed_reminder(parts, contact, clock)
+    make_injection(parts, contact)
+    assert fail(parts, first, "later") is None
+    assert fail(parts, first, "no_texts") is None
+
+
+def test_nothing_follows_that_would_come_too_late(parts: Parts, contact: Contact, clock: SetClock) -> None:
+    first = failed_reminder(parts, contact, clock)
+    until = fetch(parts, first).send_before
+    assert until is not None
+    clock.instant = until - LATER
+    assert fail(parts, first, "later") is None
+    assert fail(parts, first, "no_texts") is not None, "a call can go at once"
+
+
+def test_a_reply_is_not_sent_again_out_of_nowhere(parts: Parts, contact: Contact) -> None:
+    reply = plan_one(parts, contact, "reply")
+    force(parts, reply, status="undelivered")
+    assert fail(parts, reply, "later") is None
+
+
+def test_what_staff_wrote_is_sent_once_more_in_the_same_words(parts: Parts, contact: Contact) -> None:
+    message = plan_one(parts, contact, "staff", body="What staff wrote.")
+    force(parts, message, status="undelivered")
+    again = fail(parts, message, "later")
+    assert again is not None
+    assert fetch(parts, again).body == "What staff wrote."
+    assert fail(parts, message, "later") is None
+    assert fail(parts, again, "later") is None
+
+
+@pytest.mark.parametrize("purpose", ["reminder", "staff"])
+def test_two_who_learn_of_a_failure_at_once_plan_one_turn(
+    parts: Parts, contact: Contact, clock: SetClock, purpose: str
+) -> None:
+    if purpose == "reminder":
+        message = failed_reminder(parts, contact, clock)
+    else:
+        message = plan_one(parts, contact, "staff")
+        force(parts, message, status="undelivered")
+    made = at_once(*[partial(fail, parts, message, "later")] * 5)
+    assert sum(isinstance(one, uuid.UUID) for one in made) == 1
+    assert made.count(None) == 4
+
+
+def test_a_call_can_follow_a_text_that_followed_a_text(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    second = fail(parts, failed_reminder(parts, contact, clock), "later")
+    assert second is not None
+    force(parts, second, status="undelivered")
+    third = fail(parts, second, "no_texts")
+    assert third is not None
+    assert (fetch(parts, third).turn, fetch(parts, third).channel) == (2, "call")
+
+
+def test_a_further_call_is_planned_when_it_is_asked_for_and_only_once(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    first = failed_reminder(parts, contact, clock)
+    at = clock.now() + timedelta(hours=3)
+
+    def second_call() -> uuid.UUID | None:
+        with parts.db.begin() as session:
+            row = session.get_one(OutboundMessage, first)
+            return follow(session, row, channel="call", at=at, cause="nobody answered", now=clock.now())
+
+    made = second_call()
+    assert made is not None
+    assert (fetch(parts, made).send_after, fetch(parts, made).created_at) == (at, clock.now())
+    assert second_call() is None
+
+
+@pytest.mark.parametrize("code", [30006, 21614])
+def test_a_text_that_could_reach_nobody_does_not_count_towards_the_caps(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock, code: int
+) -> None:
+    before = plan_one(parts, contact)
+    force(parts, before, status="undelivered", error_code=code, sending_at=clock.now())
+    plan_one(parts, contact)
+    sender.send_due()
+    assert len(gateway.sends) == 1
+
+
+def test_a_text_that_was_not_delivered_for_another_reason_counts(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    before = plan_one(parts, contact)
+    force(parts, before, status="undelivered", error_code=30003, sending_at=clock.now())
+    plan_one(parts, contact)
+    sender.send_due()
+    assert gateway.sends == []
