@@ -34,7 +34,9 @@ _REPAIR: Final = (
     "not_understood unsure unsure_one offer_person offer_person.again no_pictures "
     "failure.stored failure.unstored wrong_number"
 )
-_SAFETY: Final = "emergency emergency.both crisis urgent alert.emergency alert.late alert.nobody alert.refused"
+_SAFETY: Final = (
+    "emergency emergency.both crisis urgent alert.emergency alert.late alert.nobody alert.refused"
+)
 _REMINDER_REPLIES: Final = "reminder.well reminder.question reminder.worse reminder.unclear"
 _VOICE: Final = (
     "voice.emergency_first voice.greeting voice.language voice.menu voice.menu.aftercare voice.menu.about "
