@@ -147,5 +147,6 @@ def settings(folder: Path, database_url: str, redis_url: str, provider_port: int
         phone_port=provider_port,
         state=folder,
         STATE_HOURS="0",
+        SEGMENTS_PER_SECOND="10000",  # the bucket is asked as ever, and never empty
         LOG_LEVEL="WARNING",
     )
