@@ -1,10 +1,9 @@
-"""Calling a patient back: one ring, reports in any order, and an item that stays with who calls."""
+"""Calling a patient back: one ring, and reports in any order."""
 
 import itertools
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Barrier
 
@@ -12,121 +11,20 @@ import pytest
 import sqlalchemy as sa
 
 from nurseline.callbacks import calling
-from nurseline.callbacks.calling import GIVEN_UP, LONGEST_TALK, LegReport
 from nurseline.callbacks.lost_calls import QUIET, look_after
-from nurseline.callbacks.models import CallbackAttempt, CallbackItem
-from nurseline.callbacks.service import LEASE, QueueError, Staff
+from nurseline.callbacks.models import CallbackAttempt
+from nurseline.callbacks.service import LEASE, QueueError
 from nurseline.clock import SetClock
-from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome, Standing
+from nurseline.outcomes import Ambiguous, NotSent, Refused, SendOutcome
 from nurseline.parts import Parts
-from tests.callbacks.queueing import ADA, BEA, ask, claim, finish, give_back, history, item_of, release
+from tests.callbacks.calls import OWN_PHONE, FakeTelephone, Talk, begin, call, claimed, ends
+from tests.callbacks.queueing import ADA, BEA, ask, claim, finish, give_back, history, item_of
 from tests.support.line import sid
-
-OWN_PHONE = "+12025550199"
-US = frozenset({"US"})
-
-
-@dataclass
-class FakeTelephone:
-    """Answers as it is told, and remembers what it was asked."""
-
-    outcome: SendOutcome | None = None
-    rung: list[str] = field(default_factory=list)
-    stands: dict[str, Standing] = field(default_factory=dict)
-    down: bool = False
-
-    def ring_staff(self, *, to: str, reference: uuid.UUID) -> SendOutcome:
-        assert reference
-        self.rung.append(to)
-        return self.outcome or Accepted(sid("CA"))
-
-    def look_at_call(self, sid: str) -> Standing | None:
-        if self.down:
-            raise OSError
-        return self.stands.get(sid)
 
 
 @pytest.fixture
 def telephone() -> FakeTelephone:
     return FakeTelephone()
-
-
-@dataclass
-class Talk:
-    """One call, and the reports about it that a test makes up."""
-
-    parts: Parts
-    item: uuid.UUID
-    id: uuid.UUID
-    staff_sid: str
-    patient_sid: str = field(default_factory=lambda: sid("CA"))
-
-    def press(self) -> bool:
-        with self.parts.db.begin() as session:
-            now = self.parts.clock.now()
-            return calling.pressed(session, self.id, self.staff_sid, now=now) is not None
-
-    def pick_up(self) -> bool:
-        with self.parts.db.begin() as session:
-            return calling.picked_up(session, self.id, self.staff_sid) is not None
-
-    def no_key(self, *, keys: bool = False) -> None:
-        with self.parts.db.begin() as session:
-            calling.not_pressed(session, self.id, self.staff_sid, keys=keys, now=self.parts.clock.now())
-
-    def staff(self, status: str) -> None:
-        with self.parts.db.begin() as session:
-            calling.staff_moved(
-                session, self.id, LegReport(self.staff_sid, status, self.parts.clock.now(), 60)
-            )
-
-    def patient(self, status: str, seconds: int | None = None) -> None:
-        with self.parts.db.begin() as session:
-            report = LegReport(self.patient_sid, status, self.parts.clock.now(), seconds)
-            calling.patient_moved(session, self.id, report)
-
-    def machine(self) -> None:
-        with self.parts.db.begin() as session:
-            calling.machine_answered(session, self.id, self.patient_sid, at=self.parts.clock.now())
-
-    @property
-    def row(self) -> CallbackAttempt:
-        with self.parts.db.begin() as session:
-            return session.get_one(CallbackAttempt, self.id)
-
-    @property
-    def stage(self) -> str:
-        return calling.stage(self.row, self.parts.clock.now())
-
-    @property
-    def result(self) -> tuple[str, int | None]:
-        row = self.row
-        assert row.ended_at is not None, "the call is not over"
-        return row.result, row.seconds
-
-
-def claimed(parts: Parts, staff: Staff = ADA, **changed: object) -> uuid.UUID:
-    item = ask(parts, **changed).item_id
-    claim(parts, item, staff)
-    return item
-
-
-def begin(parts: Parts, item: uuid.UUID, staff: Staff = ADA) -> uuid.UUID:
-    with parts.db.begin() as session:
-        return calling.start(session, item, staff, regions=US, now=parts.clock.now()).id
-
-
-def call(parts: Parts, telephone: FakeTelephone, item: uuid.UUID | None = None) -> Talk:
-    """Ada presses Call, and the carrier says what it is told to."""
-    item = item or claimed(parts)
-    attempt = begin(parts, item)
-    outcome = calling.ring(parts.db, parts.clock, telephone, attempt, OWN_PHONE)
-    return Talk(parts, item, attempt, outcome.sid if isinstance(outcome, Accepted) else sid("CA"))
-
-
-def ends(parts: Parts, item: uuid.UUID) -> list[str]:
-    """How the calls about an item ended, by its history."""
-    return [cause for _, cause, _ in history(parts, item) if cause.startswith("call ended")]
 
 
 # Beginning
@@ -387,115 +285,3 @@ def test_when_the_patients_end_is_lost_the_staff_members_end_counts(
     clock.advance(timedelta(seconds=90))
     talk.staff("completed")
     assert talk.result == ("connected", 90)
-
-
-# Given back, closed, or called again meanwhile
-
-
-@pytest.mark.parametrize("leave", [lambda talk: release(talk.parts, talk.item, ADA), None])
-def test_a_call_that_is_not_wanted_any_more_reaches_no_patient(
-    parts: Parts, telephone: FakeTelephone, leave: Callable[[Talk], None] | None
-) -> None:
-    talk = call(parts, telephone)
-    (leave or (lambda one: finish(one.parts, one.item, ADA)))(talk)
-    after = item_of(parts, talk.item).status
-    assert not talk.pick_up()
-    assert not talk.press()
-    talk.staff("completed")
-    assert talk.result == ("staff_declined", None)
-    assert item_of(parts, talk.item).status == after
-
-
-def test_while_a_call_lasts_nobody_else_calls_about_the_same_item(
-    parts: Parts, telephone: FakeTelephone
-) -> None:
-    talk = call(parts, telephone)
-    talk.press()
-    talk.patient("in-progress")
-    release(parts, talk.item, ADA)
-    claim(parts, talk.item, BEA)
-    with pytest.raises(QueueError, match="Nurse A's call about this item has not ended yet"):
-        begin(parts, talk.item, BEA)
-    assert item_of(parts, talk.item).status == "claimed"
-    talk.patient("completed", 10)
-    assert item_of(parts, talk.item).claimed_by == BEA.id
-    begin(parts, talk.item, BEA)
-
-
-def test_a_late_report_about_an_old_call_does_not_end_the_new_one(
-    parts: Parts, clock: SetClock, telephone: FakeTelephone
-) -> None:
-    old = call(parts, telephone)
-    old.press()
-    clock.advance(QUIET + timedelta(seconds=1))
-    look_after(parts.db, clock, telephone)
-    assert old.result[0] == "unknown"
-    new = call(parts, telephone, old.item)
-    new.press()
-    old.patient("completed", 20)
-    old.staff("completed")
-    assert old.result == ("connected", 20)
-    assert new.stage == "patient_rings"
-    assert item_of(parts, old.item).status == "calling"
-
-
-def test_the_end_of_a_call_given_up_hours_ago_does_not_end_the_new_one(
-    parts: Parts, clock: SetClock, telephone: FakeTelephone
-) -> None:
-    old = call(parts, telephone)
-    clock.advance(GIVEN_UP + timedelta(minutes=1))  # no worker was there to end it
-    give_back(parts)
-    claim(parts, old.item, ADA)
-    new = call(parts, telephone, old.item)
-    old.staff("completed")
-    assert old.result == ("staff_declined", None)
-    assert new.stage == "staff_rings"
-    assert item_of(parts, old.item).status == "calling"
-    new.staff("no-answer")
-    assert item_of(parts, old.item).status == "claimed"
-
-
-# Ends that were never reported
-
-
-def test_a_lost_end_is_asked_for_and_found(parts: Parts, clock: SetClock, telephone: FakeTelephone) -> None:
-    talk = call(parts, telephone)
-    talk.press()
-    talk.patient("in-progress")
-    telephone.stands = {
-        talk.staff_sid: Standing(talk.staff_sid, "in-progress"),
-        talk.patient_sid: Standing(talk.patient_sid, "in-progress"),
-    }
-    clock.advance(timedelta(minutes=5))
-    assert look_after(parts.db, clock, telephone) == 0
-    assert talk.stage == "talking"
-    telephone.stands = {
-        talk.staff_sid: Standing(talk.staff_sid, "completed", seconds=200),
-        talk.patient_sid: Standing(talk.patient_sid, "completed", seconds=180),
-    }
-    assert look_after(parts.db, clock, telephone) == 1
-    assert talk.result == ("connected", 180)
-    assert item_of(parts, talk.item).status == "claimed"
-    assert look_after(parts.db, clock, telephone) == 0
-
-
-def test_a_carrier_that_cannot_be_asked_ends_nothing_until_no_call_can_last_so_long(
-    parts: Parts, clock: SetClock, telephone: FakeTelephone
-) -> None:
-    talk, telephone.down = call(parts, telephone), True
-    clock.advance(timedelta(minutes=30))
-    assert look_after(parts.db, clock, telephone) == 0
-    clock.advance(LONGEST_TALK)
-    assert look_after(parts.db, clock, telephone) == 1
-    assert talk.result == ("unknown", None)
-
-
-def test_calls_that_have_just_begun_are_not_asked_about(
-    parts: Parts, clock: SetClock, telephone: FakeTelephone
-) -> None:
-    talk = call(parts, telephone)
-    clock.advance(QUIET)
-    assert look_after(parts.db, clock, telephone) == 0
-    assert talk.stage == "staff_rings"
-    with parts.db.begin() as session:
-        assert session.get_one(CallbackItem, talk.item).status == "calling"
