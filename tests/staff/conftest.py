@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 from nurseline.app import create_app
 from nurseline.callbacks import service
 from nurseline.callbacks.promises import Reason
+from nurseline.clinic import service as clinic
 from nurseline.clock import SetClock
 from nurseline.config import Settings, load_settings
 from nurseline.local.postgres import Postgres
@@ -178,3 +179,10 @@ def make_desk(own_database_url: str) -> Iterator[Callable[..., Desk]]:
 def desk(make_desk: Callable[..., Desk]) -> Desk:
     """The app of a clinic in New York, on a Tuesday at ten."""
     return make_desk()
+
+
+def telephone(desk: Desk) -> uuid.UUID:
+    """A telephone of the clinic that rings for callers."""
+    with desk.parts.db.begin() as session:
+        phone = clinic.Phone("Front desk", "+12025550171")
+        return clinic.keep_phone(session, phone, desk.parts.settings.zone, now=desk.clock.now(), staff="test")

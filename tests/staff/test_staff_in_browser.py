@@ -15,7 +15,7 @@ from playwright.sync_api import Browser as ChromiumBrowser
 from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
-from tests.staff.conftest import PASSWORD, Desk
+from tests.staff.conftest import PASSWORD, Desk, telephone
 from tests.staff.test_staff_contacts import text_out
 from tests.staff.test_staff_enrolment import enrol
 
@@ -51,9 +51,9 @@ class Staffroom:
         self.sign_in(page, name)
         return page
 
-    def sign_in(self, page: Page, name: str) -> None:
+    def sign_in(self, page: Page, name: str, role: str = "nurse") -> None:
         """Let somebody new sign in by typing."""
-        user = self.desk.account(name)
+        user = self.desk.account(name, role)
         page.goto("/staff")
         page.get_by_label("Email").fill(user.email)
         page.get_by_label("Password").fill(PASSWORD)
@@ -140,7 +140,8 @@ def test_a_refresh_takes_nothing_away_from_who_works_by_keyboard(staffroom: Staf
 
 def every_page(desk: Desk, **ids: object) -> list[str]:
     """The address of each page that can be opened, found in the app itself, and one that there is not."""
-    apart = {"staff.static", "staff.queue_rows"}  # no pages: files, and a part of the queue's page
+    # Files, and parts of a page.
+    apart = {"staff.static", "staff.voicemail_sound", "staff.queue_rows", "staff.call_state"}
     rules = [
         rule
         for rule in desk.app.url_map.iter_rules()
@@ -174,6 +175,7 @@ def test_every_page_fits_narrow_and_wide_screens_in_light_and_dark(
     injections = enrolments(desk, name)
     injection_id = injections[0].rsplit("/", 1)[1]
     ids = {"item_id": item, "contact_id": desk.contact().id, "injection_id": injection_id}
+    ids["phone_id"] = telephone(desk)
     pages = every_page(desk, **ids, message_id=text_out(desk, "x" * 1600 + " مرحبا", "unknown"))
     page = staffroom.page(viewport={"width": width, "height": 740}, color_scheme=scheme)
 
@@ -184,7 +186,7 @@ def test_every_page_fits_narrow_and_wide_screens_in_light_and_dark(
 
     page.goto("/staff/sign-in")
     fits("signing in")
-    staffroom.sign_in(page, name)
+    staffroom.sign_in(page, name, "admin")
     for path in {*pages, *injections}:
         page.goto(path)
         fits(path)

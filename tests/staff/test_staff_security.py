@@ -12,7 +12,7 @@ from flask import Flask
 from nurseline.callbacks.models import CallbackItem
 from nurseline.staff.access import ROLES, allow
 from nurseline.staff.models import StaffRole
-from tests.staff.conftest import PATIENT, Desk
+from tests.staff.conftest import PATIENT, Desk, telephone
 from tests.staff.test_staff_contacts import text_out
 
 
@@ -63,8 +63,8 @@ def test_a_page_cannot_be_marked_for_a_role_that_does_not_exist() -> None:
 
 
 def test_every_form_needs_its_token(desk: Desk) -> None:
-    browser, item = desk.signed_in(), desk.item()
-    message = text_out(desk, "words", "unknown")
+    browser, item = desk.signed_in(role="admin"), desk.item()
+    message, phone = text_out(desk, "words", "unknown"), telephone(desk)
     targets = [
         f"/staff/items/{item}/claim",
         f"/staff/items/{item}/call",
@@ -74,6 +74,12 @@ def test_every_form_needs_its_token(desk: Desk) -> None:
         f"/staff/contacts/{desk.contact().id}/number",
         f"/staff/messages/{message}/decision",
         "/staff/injections/new",
+        "/staff/clinic/hours",
+        "/staff/clinic/days",
+        "/staff/clinic/days/2026-12-25/remove",
+        "/staff/clinic/phones",
+        f"/staff/clinic/phones/{phone}/first",
+        f"/staff/clinic/phones/{phone}",
         "/staff/my-phone",
         "/staff/sign-out",
         "/staff/sign-in",
@@ -85,7 +91,7 @@ def test_every_form_needs_its_token(desk: Desk) -> None:
     ]
     assert len(targets) == len(posts)
     for target in targets:
-        keeps_words = target.endswith(("outcome", "new"))
+        keeps_words = target.endswith(("outcome", "new", "hours", "days", "phones", str(phone)))
         for token in ("", "not-the-token"):
             form = {"csrf_token": token, "outcome": "no_answer", "decision": "leave"}
             answer = browser.client.post(target, data=form)
