@@ -29,9 +29,7 @@ _WORDS: Final = {
 _FORGET: Final = dict.fromkeys(
     ("alarm", "best_time", "candidates", "list", "number", "pending", "reason", "record", "second", "text")
 )
-_CONNECTED: Final = frozenset(
-    {"nurse", "urgent", "clinical"}
-)  # whoever is on shift takes these at once
+_CONNECTED: Final = frozenset({"nurse", "urgent", "clinical"})  # whoever is on shift takes these at once
 _LONGEST_BEST_TIME = 300
 
 

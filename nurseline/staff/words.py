@@ -10,7 +10,13 @@ REASONS = {
     "schedule": "Wants to be scheduled",
     "admin": "Office question",
 }
-SOURCES = {"text": "Text", "call": "Call", "reminder": "Reply to a reminder", "staff": "Staff", "line": "The line itself"}
+SOURCES = {
+    "text": "Text",
+    "call": "Call",
+    "reminder": "Reply to a reminder",
+    "staff": "Staff",
+    "line": "The line itself",
+}
 ASKED_BY = {
     "text": "Asked for by text",
     "call": "Asked for by call",
