@@ -24,6 +24,7 @@ AREAS = (
     ("907", "America/Anchorage"),
     ("808", "Pacific/Honolulu"),
 )
+MOST_PATIENTS = 9000 * len(AREAS)
 ALERTED = "+12025550199"
 STOPS = ("STOP", "please stop texting me", "do not send me any more messages")
 EMERGENCIES = ("I can't breathe", "my lips are swelling and I can not breathe", "I have crushing chest pain")

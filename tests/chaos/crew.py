@@ -26,6 +26,7 @@ class Post:
     process: Process | None = None
     frozen: bool = False
     leaving: bool = False  # was asked to end
+    hurt: bool = False  # lost a child: while it starts Celery then ends and leaves the rest to its supervisor
     ended: list[int] = field(default_factory=list)  # exit codes of those that ended by themselves
 
     @property
@@ -51,7 +52,7 @@ class Crew:
         post = self.posts[name]
         command = ["/bin/sh", "-c", post.command]
         post.process = self._processes.start(name.replace(" ", "-"), command, self._env)
-        post.frozen = post.leaving = False
+        post.frozen = post.leaving = post.hurt = False
         return post.process
 
     def start_missing(self) -> None:
@@ -79,6 +80,7 @@ class Crew:
             return None
         child = children[int(which * len(children))]
         os.kill(child, signal.SIGKILL)
+        post.hurt = True
         return child
 
     def ask_to_end(self, post: Post) -> None:
@@ -104,9 +106,11 @@ class Crew:
         found = []
         for post in self.posts.values():
             if post.process is not None and not post.process.running:
+                code = int(post.process.child.returncode)
                 if not post.leaving:
-                    post.ended.append(int(post.process.child.returncode))
-                    found.append((post.name, post.ended[-1]))
+                    found.append((post.name, code))
+                if not (post.leaving or post.hurt):
+                    post.ended.append(code)
                 self.start(post.name)
         return found
 
