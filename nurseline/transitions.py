@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,7 +39,7 @@ class Each:
     match: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transitions:
     """Moves of one kind of row.
 
@@ -69,19 +70,22 @@ class Transitions:
         ``values``: other columns to set in the same statement; ``extra``: other columns of the history
         row. Raises IllegalMoveError for an unknown ``to``.
         """
-        if not self._known(to) or not ids:
+        allowed = self._allowed(to)
+        if not ids:
             return []
         table = self.model.__table__
         moved = (
             sa.update(self.model)
             # An array is one parameter, so the statement is the same however many rows it moves.
-            .where(table.c.id == sa.any_(_array(table.c.id, list(ids))), self._allowed(to), *only_if)
+            .where(table.c.id == sa.any_(_array(table.c.id, list(ids))), allowed, *only_if)
             .values(status=to, **(values or {}))
             .returning(table.c.id)
             .cte("moved")
         )
         line = {"cause": cause, "at": at, "status": to, "actor": actor, **(extra or {})}
-        return [row.id for row in self._carry_out(session, moved, line)]
+        noted = self._lines(moved.c.id, line).cte("noted")
+        session.flush()
+        return list(session.scalars(sa.select(moved.c.id).add_cte(noted)))
 
     def take(
         self,
@@ -89,29 +93,25 @@ class Transitions:
         chosen: sa.Select[Any],
         to: str,
         *,
+        given: Mapping[str, Any],
         at: datetime,
         cause: str,
         actor: str = "line",
-        only_if: Sequence[ColumnElement[bool]] = (),
-        values: Mapping[str, Any] | None = None,
-        giving: Sequence[ColumnElement[Any]] = (),
-    ) -> list[Any]:
+        only_if: tuple[ColumnElement[bool], ...] = (),
+        values: Mapping[str, Any],
+        giving: tuple[ColumnElement[Any], ...] = (),
+    ) -> Sequence[Any]:
         """Like `move` for the rows whose ids the query ``chosen`` picks and locks, in the same statement.
 
-        Gives a row of ``giving`` for each that moved, in no order. ``only_if`` may join other tables.
+        ``given``: the parameters of ``chosen``. ``only_if`` may join other tables. Gives a row of ``giving``
+        for each that moved, in no order. The statement is built once for the same ``chosen``, ``only_if`` and
+        ``giving``: they must be constants.
         """
-        if not self._known(to):
-            return []
-        table = self.model.__table__
-        picked = chosen.cte("picked").prefix_with("MATERIALIZED")
-        moved = (
-            sa.update(self.model)
-            .where(table.c.id == picked.c.id, self._allowed(to), *only_if)
-            .values(status=to, **(values or {}))
-            .returning(table.c.id, *giving)
-            .cte("moved")
-        )
-        return self._carry_out(session, moved, {"cause": cause, "at": at, "status": to, "actor": actor})
+        statement = _take(self, chosen, to, only_if, tuple(values), giving)
+        shared = {f"set_{name}": value for name, value in values.items()}
+        session.flush()  # what the caller has only prepared may be what moves
+        line = {"at": at, "cause": cause, "actor": actor}
+        return session.execute(statement, {**given, **shared, **line}).all()
 
     def move_each(
         self,
@@ -121,28 +121,33 @@ class Transitions:
         *,
         at: datetime,
         actor: str = "line",
-        only_if: Sequence[ColumnElement[bool]] = (),
+        only_if: tuple[ColumnElement[bool], ...] = (),
         values: Mapping[str, Any] | None = None,
     ) -> list[uuid.UUID]:
         """Like `move` in one statement for many rows, each with a cause and values of its own.
 
-        ``values`` are those that all rows share. Raises IllegalMoveError for an unknown ``to``.
+        ``values`` are those that all rows share. ``only_if`` must be constants: the statement is built once.
+        Raises IllegalMoveError for an unknown ``to``.
         """
-        if not self._known(to) or not rows:
+        shared = values or {}
+        own, match = (tuple(rows[0].values), tuple(rows[0].match)) if rows else ((), ())
+        statement = _move_each(self, to, own, match, tuple(shared), only_if)
+        if not rows:
             return []
-        table = self.model.__table__
-        own, match = list(rows[0].values), list(rows[0].match)
-        given = self._given(rows, own, match)
-        moved = (
-            sa.update(self.model)
-            .where(table.c.id == given.c.id, self._allowed(to), *only_if)
-            .where(*(table.c[name] == given.c[f"is_{name}"] for name in match))
-            .values(status=to, **(values or {}), **{name: given.c[f"to_{name}"] for name in own})
-            .returning(table.c.id, given.c.cause)
-            .cte("moved")
+        session.flush()
+        moved = session.scalars(
+            statement,
+            {
+                "each_id": [row.id for row in rows],
+                "each_cause": [row.cause for row in rows],
+                **{f"to_{name}": [row.values[name] for row in rows] for name in own},
+                **{f"is_{name}": [row.match[name] for row in rows] for name in match},
+                **{f"set_{name}": value for name, value in shared.items()},
+                "at": at,
+                "actor": actor,
+            },
         )
-        line = {"cause": moved.c.cause, "at": at, "status": to, "actor": actor}
-        return [row.id for row in self._carry_out(session, moved, line)]
+        return list(moved)
 
     def note(
         self,
@@ -161,36 +166,14 @@ class Transitions:
             subjects = sa.func.unnest(_array(self.history.__table__.c.subject_id, list(ids)))
             session.execute(self._lines(subjects, same))
 
-    def _known(self, to: str) -> bool:
-        if to not in self.legal:
-            raise IllegalMoveError(f"{self.model.__tablename__}: nothing moves to {to!r}")
-        return True
-
     def _allowed(self, to: str) -> ColumnElement[bool]:
         """Condition: the row has a status from which ``to`` may be entered."""
+        if to not in self.legal:
+            raise IllegalMoveError(f"{self.model.__tablename__}: nothing moves to {to!r}")
         # As an expression, so that the planner cannot take it for the predicate of a partial index: counted
         # when nothing was scheduled, that index looks empty, and one move would read a million due rows.
         status = self.model.__table__.c.status.concat("")
         return status == sa.any_(_array(sa.column("status", sa.Text()), sorted(self.legal[to])))
-
-    def _given(self, rows: Sequence[Each], own: Sequence[str], match: Sequence[str]) -> sa.TableValuedAlias:
-        """The rows as a table: ``id``, ``cause``, ``to_…`` for each value, ``is_…`` for each to match."""
-        columns, cause = self.model.__table__.c, self.history.__table__.c.cause
-        given: list[tuple[str, ColumnElement[Any], list[Any]]] = [
-            ("id", columns.id, [row.id for row in rows]),
-            ("cause", cause, [row.cause for row in rows]),
-            *((f"to_{name}", columns[name], [row.values[name] for row in rows]) for name in own),
-            *((f"is_{name}", columns[name], [row.match[name] for row in rows]) for name in match),
-        ]
-        arrays = [_array(like, listed) for _, like, listed in given]
-        names = [sa.column(name, like.type) for name, like, _ in given]
-        return sa.func.unnest(*arrays).table_valued(*names, name="given").render_derived(name="given")
-
-    def _carry_out(self, session: Session, moved: sa.CTE, line: Mapping[str, Any]) -> list[Any]:
-        """Move and write the history in one statement; a row for each that moved."""
-        noted = self._lines(moved.c.id, line).cte("noted")
-        session.flush()  # what the caller has only prepared may be what moves
-        return list(session.execute(sa.select(*moved.c).add_cte(noted)))
 
     def _lines(self, subject: ColumnElement[Any], same: Mapping[str, Any]) -> sa.Insert:
         columns = self.history.__table__.c
@@ -205,3 +188,74 @@ class Transitions:
 def _array(like: ColumnElement[Any], values: list[Any]) -> ColumnElement[Any]:
     """``values`` as one parameter, an array of the type of a column."""
     return sa.literal(values, ARRAY(like.type))
+
+
+def _bound(prefix: str, like: ColumnElement[Any], *, many: bool = False) -> sa.BindParameter[Any]:
+    """A parameter of the type of a column, or an array of it."""
+    return sa.bindparam(f"{prefix}{like.key}", type_=ARRAY(like.type) if many else like.type)
+
+
+# Statements that workers run over and over are built once: building one takes longer than the database does.
+
+
+@lru_cache(maxsize=200)
+def _move_each(
+    moves: Transitions,
+    to: str,
+    own: tuple[str, ...],
+    match: tuple[str, ...],
+    shared: tuple[str, ...],
+    only_if: tuple[ColumnElement[bool], ...],
+) -> sa.Select[Any]:
+    table, history = moves.model.__table__.c, moves.history.__table__.c
+    like = {
+        "id": ("each_", table.id),
+        "cause": ("each_", history.cause),
+        **{f"to_{name}": ("to_", table[name]) for name in own},
+        **{f"is_{name}": ("is_", table[name]) for name in match},
+    }
+    arrays = [_bound(prefix, column, many=True) for prefix, column in like.values()]
+    columns = [sa.column(name, column.type) for name, (_, column) in like.items()]
+    given = sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived(name="given")
+    moved = (
+        sa.update(moves.model)
+        .where(table.id == given.c.id, moves._allowed(to), *only_if)
+        .where(*(table[name] == given.c[f"is_{name}"] for name in match))
+        .values(
+            status=to,
+            **{name: _bound("set_", table[name]) for name in shared},
+            **{name: given.c[f"to_{name}"] for name in own},
+        )
+        .returning(table.id, given.c.cause)
+        .cte("moved")
+    )
+    line = {
+        "cause": moved.c.cause,
+        "at": _bound("", history.at),
+        "status": to,
+        "actor": _bound("", history.actor),
+    }
+    return sa.select(moved.c.id).add_cte(moves._lines(moved.c.id, line).cte("noted"))
+
+
+@lru_cache(maxsize=50)
+def _take(
+    moves: Transitions,
+    chosen: sa.Select[Any],
+    to: str,
+    only_if: tuple[ColumnElement[bool], ...],
+    shared: tuple[str, ...],
+    giving: tuple[ColumnElement[Any], ...],
+) -> sa.Select[Any]:
+    table, history = moves.model.__table__.c, moves.history.__table__.c
+    picked = chosen.cte("picked").prefix_with("MATERIALIZED")
+    moved = (
+        sa.update(moves.model)
+        .where(table.id == picked.c.id, moves._allowed(to), *only_if)
+        .values(status=to, **{name: _bound("set_", table[name]) for name in shared})
+        .returning(table.id, *giving)
+        .cte("moved")
+    )
+    line = {name: _bound("", history[name]) for name in ("cause", "at", "actor")}
+    noted = moves._lines(moved.c.id, {"status": to, **line})
+    return sa.select(*moved.c).add_cte(noted.cte("noted"))

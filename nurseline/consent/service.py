@@ -66,6 +66,15 @@ def holds(session: Session, number_hash: str) -> bool:
     return session.scalar(query) == "opted_in"
 
 
+_STATE = ConsentState.__table__.c
+_HOLD_ALL = (
+    sa.select(_STATE.number_hash, _STATE.status)
+    .where(_STATE.number_hash == sa.any_(sa.bindparam("wanted", type_=sa.ARRAY(sa.Text))))
+    .order_by(_STATE.number_hash)
+    .with_for_update()
+)
+
+
 def hold_all(session: Session, number_hashes: Collection[str]) -> set[str]:
     """Those of the numbers that agreed and have not ended it, with the ledger of all locked like `holds`.
 
@@ -73,14 +82,8 @@ def hold_all(session: Session, number_hashes: Collection[str]) -> set[str]:
     """
     if not number_hashes:
         return set()
-    wanted = sa.literal(list(number_hashes), sa.ARRAY(sa.Text))
-    query = (
-        sa.select(ConsentState.number_hash, ConsentState.status)
-        .where(ConsentState.number_hash == sa.any_(wanted))
-        .order_by(ConsentState.number_hash)
-        .with_for_update()
-    )
-    return {row.number_hash for row in session.execute(query) if row.status == "opted_in"}
+    rows = session.execute(_HOLD_ALL, {"wanted": list(number_hashes)})
+    return {row.number_hash for row in rows if row.status == "opted_in"}
 
 
 def opt_in(session: Session, record: Record) -> None:

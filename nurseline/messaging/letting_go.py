@@ -31,6 +31,10 @@ from nurseline.transitions import Each
 log = structlog.get_logger(__name__)
 
 UNPREPARED = timedelta(minutes=10)  # until what could not be worded is looked at again
+# The ledger is asked in the same statement that lets messages go, so a STOP just before it wins.
+ALLOWED = (
+    sa.or_(OutboundMessage.purpose.in_(sorted(ANSWERS)), consent.opted_in(OutboundMessage.number_hash)),
+)
 Words = Callable[[str, str], tuple[str, str]]  # (content id, language) -> (text, version)
 
 
@@ -162,13 +166,9 @@ def _one_for_each_number(rows: Sequence[Claimed]) -> tuple[list[Claimed], list[C
 
 def _let(session: Session, fates: _Fates, now: datetime) -> list[Going]:
     """Move what goes to ``sending``; give those that moved."""
-    # The ledger is asked in the same statement that lets messages go, so a STOP just before it wins.
-    allowed = sa.or_(
-        OutboundMessage.purpose.in_(sorted(ANSWERS)), consent.opted_in(OutboundMessage.number_hash)
-    )
     values = {"reason": "", "sending_at": now, "lease_until": now + SENDING_LEASE}
     each = [one for _, one in fates.go]
-    moved = set(MOVES.move_each(session, each, "sending", at=now, only_if=[allowed], values=values))
+    moved = set(MOVES.move_each(session, each, "sending", at=now, only_if=ALLOWED, values=values))
     why = "opted out or no consent"
     fates.skip += [Each(one.id, why, {"reason": why}, one.match) for one in each if one.id not in moved]
     return [going for going, one in fates.go if one.id in moved]

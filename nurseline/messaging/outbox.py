@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
 from nurseline.consent import service as consent
+from nurseline.db import UtcDateTime
 from nurseline.ids import new_id
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.timing import LOOK_BACK, NOTHING_BEFORE, Earlier, Past
@@ -169,11 +170,21 @@ _RAW = {
     "patient_timezone": Contact.timezone,
     "patient_channel": Contact.channel,
 }
-CLAIMED = [
+CLAIMED = tuple(
     _RAW[each.name].label(each.name) if each.name in _RAW else OutboundMessage.__table__.c[each.name]
     for each in fields(Claimed)
     if each.name != "id"
-]
+)
+# Each lane is one range of the index on due rows, which planned later ones do not lengthen.
+_DUE: Mapping[Lane, sa.Select[Any]] = {
+    lane: sa.select(OutboundMessage.id)
+    .where(SCHEDULED, mine, OutboundMessage.send_after <= sa.bindparam("now", type_=UtcDateTime))
+    .order_by(OutboundMessage.priority, OutboundMessage.send_after, OutboundMessage.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+    for lane, mine in LANES.items()
+}
+_WITH_CONTACT = (Contact.id == OutboundMessage.contact_id,)
 
 
 def claim_due(
@@ -189,11 +200,12 @@ def claim_due(
     for each in LANES if lane is None else (lane,):
         rows = MOVES.take(
             session,
-            _due(each, now).limit(limit - len(taken)),
+            _DUE[each],
             "claimed",
+            given={"now": now, "most": limit - len(taken)},
             at=now,
             cause="due",
-            only_if=[Contact.id == OutboundMessage.contact_id],
+            only_if=_WITH_CONTACT,
             values={"claim_token": token, "lease_until": now + CLAIM_LEASE},
             giving=CLAIMED,
         )
@@ -201,16 +213,6 @@ def claim_due(
             (Claimed(*row) for row in rows), key=lambda row: (row.priority, row.send_after, row.id)
         )
     return token, taken
-
-
-def _due(lane: Lane, now: datetime) -> sa.Select[uuid.UUID]:
-    # Each lane is one range of the index on due rows, which planned later ones do not lengthen.
-    return (
-        sa.select(OutboundMessage.id)
-        .where(SCHEDULED, LANES[lane], OutboundMessage.send_after <= now)
-        .order_by(OutboundMessage.priority, OutboundMessage.send_after, OutboundMessage.id)
-        .with_for_update(skip_locked=True)
-    )
 
 
 class Capped(Protocol):
@@ -226,28 +228,30 @@ class Capped(Protocol):
     def send_before(self) -> datetime | None: ...
 
 
+_MESSAGE = OutboundMessage.__table__.c
+_OTHERS = sa.select(
+    _MESSAGE.id,
+    _MESSAGE.contact_id,
+    _MESSAGE.status,
+    _MESSAGE.sending_at,
+    _MESSAGE.send_after,
+    _MESSAGE.send_before,
+    _MESSAGE.injection_id,
+    _MESSAGE.error_code,
+).where(
+    _MESSAGE.contact_id == sa.any_(sa.bindparam("contacts", type_=sa.ARRAY(sa.Uuid))),
+    REMINDERS,
+    sa.or_(_MESSAGE.sending_at > sa.bindparam("since", type_=UtcDateTime), _MESSAGE.status.in_(OPEN)),
+)
+
+
 def others_to(session: Session, rows: Sequence[Capped], *, now: datetime) -> dict[uuid.UUID, Past]:
     """For each of ``rows``, what else automated went to its number lately, or comes before it."""
     if not rows:
         return {}
-    contacts = sa.literal(list({row.contact_id for row in rows}), sa.ARRAY(sa.Uuid))
     found: dict[uuid.UUID, list[Any]] = {}
-    for one in session.execute(
-        sa.select(
-            OutboundMessage.id,
-            OutboundMessage.contact_id,
-            OutboundMessage.status,
-            OutboundMessage.sending_at,
-            OutboundMessage.send_after,
-            OutboundMessage.send_before,
-            OutboundMessage.injection_id,
-            OutboundMessage.error_code,
-        ).where(
-            OutboundMessage.contact_id == sa.any_(contacts),
-            REMINDERS,
-            sa.or_(OutboundMessage.sending_at > now - LOOK_BACK, OutboundMessage.status.in_(OPEN)),
-        )
-    ):
+    wanted = {"contacts": list({row.contact_id for row in rows}), "since": now - LOOK_BACK}
+    for one in session.execute(_OTHERS, wanted):
         found.setdefault(one.contact_id, []).append(one)
     return {row.id: _past_of(row, found.get(row.contact_id, [])) for row in rows}
 

@@ -107,13 +107,18 @@ def advance(
     return bool(moved)
 
 
+_KEPT = sa.select(DeliveryReport.__table__.c.provider_sid).where(
+    DeliveryReport.__table__.c.provider_sid == sa.any_(sa.bindparam("sids", type_=sa.ARRAY(sa.Text)))
+)
+
+
 def apply_kept(session: Session, provider_sids: Collection[str], *, at: datetime) -> int:
     """Apply reports that came before it was known whose sid this is; how many messages moved.
 
     Call it when sids were written into messages. A failure is not applied from here but asked about at once,
     since what follows from it depends on what the carrier says then.
     """
-    if not provider_sids:
+    if not provider_sids or not session.scalars(_KEPT, {"sids": list(provider_sids)}).first():
         return 0
     kept = session.execute(
         sa.select(DeliveryReport, OutboundMessage)

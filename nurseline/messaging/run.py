@@ -31,7 +31,7 @@ from nurseline.transitions import Each
 
 log = structlog.get_logger(__name__)
 
-GATHER_SECONDS = 0.01  # for which further results are waited for, to record them together
+GATHER_SECONDS = 0.03  # for which further results are waited for, to record them together
 WIND_DOWN_SECONDS = 36.0  # above one request's time limits
 SEGMENTS_GUESSED = 2.0  # of a message, until some were counted
 LEARNING = 0.2  # how fast the guess follows what is counted
@@ -163,7 +163,7 @@ class Run:
             return
         self._got.append(self._finished.get())
         until = time.monotonic() + GATHER_SECONDS
-        enough = min(len(self._under_way), self.width // 4)
+        enough = min(len(self._under_way), self.width // 2)
         while len(self._got) < enough and (left := until - time.monotonic()) > 0:
             self._collect(left)
         self._record(PATIENCE_SECONDS)

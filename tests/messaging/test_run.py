@@ -75,7 +75,7 @@ def statuses(parts: Parts) -> Counter[str]:
         rows = session.execute(
             sa.select(OutboundMessage.status, sa.func.count()).group_by(OutboundMessage.status)
         )
-        return Counter(dict(rows.tuples().all()))
+        return Counter(dict(rows.all()))
 
 
 def open_transactions(parts: Parts) -> int:
