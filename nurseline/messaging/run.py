@@ -31,6 +31,7 @@ from nurseline.transitions import Each
 
 log = structlog.get_logger(__name__)
 
+LOOK_SECONDS = 0.25  # after which it is looked for what has come due, while nothing comes back
 GATHER_SECONDS = 0.03  # for which further results are waited for, to record them together
 WIND_DOWN_SECONDS = 36.0  # above one request's time limits
 SEGMENTS_GUESSED = 2.0  # of a message, until some were counted
@@ -159,9 +160,8 @@ class Run:
 
     def _finish(self) -> None:
         """Wait for results and record them, several at once where they come close together."""
-        if not self._under_way:
+        if not self._under_way or not self._collect(LOOK_SECONDS):
             return
-        self._got.append(self._finished.get())
         until = time.monotonic() + GATHER_SECONDS
         enough = min(len(self._under_way), self.width // 2)
         while len(self._got) < enough and (left := until - time.monotonic()) > 0:

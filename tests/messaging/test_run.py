@@ -146,6 +146,26 @@ def test_a_request_that_hangs_holds_back_no_other(parts: Parts, sender: Sender) 
     assert fetch(parts, slow).status == "sent"
 
 
+def test_what_comes_due_while_a_request_hangs_goes_all_the_same(parts: Parts, sender: Sender) -> None:
+    (slow,) = answers(parts, 1)
+    let_go = Event()
+
+    def hang(sent: Sent) -> SendOutcome:
+        if sent.reference == slow:
+            let_go.wait(30)
+        return Accepted(sid())
+
+    gateway = Answering(each=hang)
+    with running(replace(sender, gateway=gateway).send_due):
+        try:
+            wait_for(lambda: len(gateway.sends) == 1, 20, "the request that hangs")
+            (later,) = answers(parts, 1)
+            wait_for(lambda: fetch(parts, later).status == "sent", 15, "what came due meanwhile to be sent")
+            assert fetch(parts, slow).status == "sending"
+        finally:
+            let_go.set()
+
+
 def test_what_comes_due_while_others_are_under_way_goes_in_the_same_run(
     parts: Parts, sender: Sender, gateway: FakeGateway
 ) -> None:
