@@ -51,6 +51,7 @@ def settings_for(database_url: str, **overrides: Any) -> Settings:
         "clinic_name": "Your Clinic",
         "clinic_phone": "+12025550100",
         "clinic_timezone": ZONE,
+        "segments_per_second": 0,  # tests of the rate bring their own
     }
     return load_settings(**{**needed, **overrides})
 
