@@ -20,7 +20,7 @@ _GROUPS = (
     "negation now_true not_a_negation scope_end new_statement list_goes_on after_negation resolved "
     "not_resolved past present general general_weak not_general general_anywhere condition_question "
     "own_now usual not_usual asleep elsewhere thing not_figure figure figure_after figure_before "
-    "figure_whole figure_bleeding figure_mention contrast"
+    "figure_whole figure_bleeding figure_mention contrast not_past serious"
 ).split()
 _REACH = 12  # half words a negation reaches
 _IF_REACH = 14  # half words from "what if" to the sign
@@ -30,7 +30,10 @@ _LONGEST_LIST = 16  # words under one negation
 _PAST_REACH = 24  # half words
 _RESOLVED_REACH = 14  # half words
 _MINE = frozenset("my his her their our mi su mis sus".split())
-_OF_MINE = frozenset("i im me my mi yo".split())
+_OF_SOMEBODY = frozenset(
+    "i im me my mi yo he she hes shes we mom dad mother father wife husband son daughter kid baby mama papa "
+    "grandma grandpa esposo esposa hijo hija abuela abuelo tia tio suegra suegro hermana hermano nino".split()
+)
 _DOUBLED = 2  # words from a "no" to a sign that is a "no" itself
 _SLEEP_REACH = 16  # half words from "passed out" to "slept"
 _SUBJECT_REACH = 8  # half words from "my dog" to what happens to it
@@ -40,7 +43,9 @@ _AFTER_A_LIST = frozenset("just only but solo pero".split())
 _AFTER_BIEN = frozenset(
     "y e o pero ya gracias hoy ahora solo nomas todo todos a al de del en con desde".split()
 )
+_SLEEPY = frozenset("passed pass passing knocked cai caigo cayo quede".split())
 _QUESTION_VERBS = frozenset("is are es son".split())
+_GOOD = frozenset("good ok okay fine bien better mejor".split())
 # One of these before "fine", "good", "bien" makes it no good news: "can't breathe good", "no respiro bien".
 _SPOILERS = frozenset(
     "no not nor ni sin without cant cannot isnt doesnt dont wont barely hardly hard trouble never "
@@ -79,6 +84,8 @@ class Context:
         self._cue = {name: Sorted(hits) for name, hits in cue.items()}
         mistaken = self._cue["not_figure"]
         self._cue["figure"] = Sorted([hit for hit in cue["figure"] if not mistaken.covers(hit)])
+        age = self._cue["not_past"]
+        self._cue["past"] = Sorted([hit for hit in cue["past"] if not age.covers(hit)])
         self._negations = Sorted([hit for hit in cue["negation"] if not self._misread(hit, misread)])
         no_if = self._cue["not_general"]
         self._ifs = Sorted([hit for hit in cue["general"] if not no_if.covers(hit)])
@@ -121,6 +128,8 @@ class Context:
 
     def _figure(self, match: Match) -> Cause | None:
         """Whether it lies in figures of speech ("dying" in "dying to get in"), wholly or partly."""
+        if self._cue["serious"].hits:
+            return None
         if any(hit.first == 0 and hit.last == len(self._words) - 1 for hit in self._cue["figure_whole"].hits):
             return "figure"
         own = self._cue.get(f"figure_{match.rule.split('-')[0]}")
@@ -151,9 +160,9 @@ class Context:
             for figure in group.starting(part.first - LONGEST_CUE, part.last)
         )
 
-    def _spoiled(self, figure: Hit) -> bool:
+    def _spoiled(self, figure: Hit, reach: int = 2) -> bool:
         """A "not" right before good news: "no estoy respirando bien"."""
-        near = self._words[max(0, figure.first - 2) : figure.first]
+        near = self._words[max(0, figure.first - reach) : figure.first]
         sentence = self._words[figure.first].sentence
         return any(word.plain in _SPOILERS and word.sentence == sentence for word in near)
 
@@ -171,11 +180,7 @@ class Context:
         for hit in self._cue["figure_before"].starting(match.first - LONGEST_CUE, match.first - 1):
             between = {word.plain for word in self._words[hit.last + 1 : match.first]}
             near = hit.last < match.first and self._gap_before(hit, match) <= _SUBJECT_REACH
-            if (
-                near
-                and self._same_clause(hit, match)
-                and between.isdisjoint(("i", "im", "me", "my", "mi", "yo"))
-            ):
+            if near and self._same_clause(hit, match) and between.isdisjoint(_OF_SOMEBODY):
                 return not self._comma(hit.last, match.first)
         return False
 
@@ -188,7 +193,7 @@ class Context:
 
     # ------------------------------------------------------------------ negation
     def _negated(self, match: Match) -> bool:
-        if self._denied_after(match):
+        if not match.rule.startswith("crisis") and self._denied_after(match):
             return True
         if self._has("now_true", match.last + 1, match.last + _FAR):
             return False
@@ -288,7 +293,7 @@ class Context:
         sentence = self._words[match.first].sentence
         if self._cue["elsewhere"].hits and self._is_anothers(match):
             return "elsewhere"
-        if match.rule == "fainting":
+        if match.rule == "fainting" and self._words[match.first].plain in _SLEEPY:
             near = self._cue["asleep"].starting(match.first, match.last + _FAR)
             if any(self._gap_after(match, hit) <= _SLEEP_REACH for hit in near):
                 return "asleep"
@@ -366,9 +371,13 @@ class Context:
             return False
         return bool(self._cue["condition_question"].hits) and not self._cue["present"].hits
 
+    def _no_good_news(self, hit: Hit) -> bool:
+        """ "Can't breathe good since noon": the good word belongs to what is wrong."""
+        return self._words[hit.first].plain in _GOOD and self._spoiled(hit, 4)
+
     def _is_resolved(self, match: Match) -> bool:
         for hit in self._cue["resolved"].starting(match.first - LONGEST_CUE, match.last + _FAR):
-            if self._has("not_resolved", hit.last - 4, hit.last + 4):
+            if self._has("not_resolved", hit.last - 4, hit.last + 4) or self._no_good_news(hit):
                 continue
             inside = match.first <= hit.first <= match.last and not starts_inside(hit, match.parts)
             after = hit.first > match.last and not self._has("scope_end", match.last + 1, hit.first - 4)

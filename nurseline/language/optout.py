@@ -8,6 +8,10 @@ from nurseline.language.normalise import Reading, Word, contract
 from nurseline.language.patterns import Finder, Match, compile_rule
 
 _LONGEST_KEYWORD = 10  # words
+# Signs that say "stop"; the first does so alone.
+_STOP_SIGNS = ("\U0001f6d1", "\u26d4", "\U0001f6ab", "\U0001f515")
+_SIGNED_WORDS = 6  # words beside a stop sign
+_WANTING = frozenset("thanks thank gracias yes yeah si bien good".split())
 # "I'd rather you didn't text me" asks for an end, "you didn't text me" does not.
 _WISHING = frozenset("rather prefer wish appreciate".split())
 _OBJECT_REACH = 3  # half words from "opt out", "take me off" to what it is about
@@ -50,8 +54,9 @@ class OptOutDetector:
     def check(self, reading: Reading, finder: Finder) -> Evidence | None:
         """The evidence that a text opts out, or None."""
         words = [word.plain for word in reading.words]
-        if not words:
-            return None
+        sign = self._stop_sign(reading, finder)
+        if sign is not None or not words:
+            return sign
         if self._is_keyword(words):
             return Evidence("opt-out-keyword", reading.said(0, len(words) - 1))
         if self.protected(finder):
@@ -77,7 +82,21 @@ class OptOutDetector:
     def protected(self, finder: Finder) -> bool:
         """Whether the text has words that make it surely no opt-out ("dont stop", "nobody called me")."""
         words, said = finder.words, finder.hits("optout.not_optout")
-        return any(not (hit.first and words[hit.first - 1].plain in _WISHING) for hit in said)
+        return any(
+            _WISHING.isdisjoint(word.plain for word in words[max(0, hit.first - 2) : hit.first])
+            for hit in said
+        )
+
+    def _stop_sign(self, reading: Reading, finder: Finder) -> Evidence | None:
+        """A stop sign alone, or beside nothing but politeness and words about messages."""
+        sign = next((sign for sign in reading.signs if sign[0] in _STOP_SIGNS), None)
+        words = [word.plain for word in reading.words]
+        if sign is None or len(words) > _SIGNED_WORDS:
+            return None
+        polite = self._polite.issuperset(words) and not _WANTING.intersection(words)
+        alone = polite and sign[0] == _STOP_SIGNS[0]
+        ours = self.names_messages(finder) and not self.protected(finder) and "?" not in reading.text
+        return Evidence("opt-out-sign", sign) if alone or ours else None
 
     def _is_keyword(self, words: Sequence[str]) -> bool:
         if len(words) > _LONGEST_KEYWORD:

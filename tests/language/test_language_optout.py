@@ -80,3 +80,36 @@ def test_a_bare_yes_is_never_an_opt_in(text: str) -> None:
 )
 def test_asking_for_messages_again_opts_in(text: str) -> None:
     assert understand(text).topic == "start"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\U0001f6d1",
+        "\U0001f6d1 texting me",
+        "if you keep texting me i will sue",
+        "si me siguen escribiendo los voy a demandar",
+        "mi mama ya no quiere que le lleguen estos mensajes",
+        "cesen los envios a este celular",
+        "no quiero mas mensajes",
+        "unsubscrib pls",
+    ],
+)
+def test_a_sign_a_threat_and_a_word_for_somebody_else_opt_out(text: str) -> None:
+    assert understand(text, language="en").topic == "stop"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "thanks \U0001f6d1",
+        "i never said stop, keep em coming",
+        "take me off tuesday and put me on wednesday",
+        "i want this ache to end already",
+        "how do i use these texts",
+        "activen los mensajes de nuevo",
+        "can u send my records to my lawyer",
+    ],
+)
+def test_moving_a_visit_asking_how_it_works_and_wanting_it_back_are_no_opt_outs(text: str) -> None:
+    assert understand(text, language="en").topic != "stop"

@@ -264,3 +264,36 @@ def test_a_wish_to_end_life_is_no_opt_out(text: str) -> None:
 def test_the_evidence_gives_the_words_of_the_patient() -> None:
     meaning = understand("Since noon I Can’t   breathe!!")
     assert any("Can’t breathe" in item.words for item in meaning.evidence)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "abuela no puede breathe good since the inyeccion",
+        "im dying over here this is not a joke",
+        "se le hincho la cara a mi nina de 21 anos",
+        "i just want to die ok",
+        "trubble swolling",
+        "wont clot. wont clot.",
+        "on plavix, holding a washcloth on it since 4, still coming",
+        "muscles in my face keep twitching since the shot",
+        "the dog was barking and dad had a seizure",
+        "lady at work says my lips are blue",
+    ],
+)
+def test_words_that_look_like_good_news_a_joke_or_an_age_lower_nothing(text: str) -> None:
+    assert understand(text).tier == "emergency"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my car had a stroke on the highway, gotta move the appointment",
+        "en la novela a la protagonista se le paraliza la cara por una inyeccion",
+        "the news said people overdose on fentanyl, there is none in my shot yes?",
+        "que sintomas son de cuidado, como para ir a emergencias",
+        "my heart is bursting with gratitude",
+    ],
+)
+def test_a_story_of_somebody_else_gets_no_911_words(text: str) -> None:
+    assert understand(text).tier != "emergency"
