@@ -12,6 +12,7 @@ from nurseline.callbacks import service as callbacks
 from nurseline.callbacks import voicemail
 from nurseline.callbacks.promises import as_reason, promised_at
 from nurseline.carrier import twiml
+from nurseline.carrier.gateway import CALLBACK_OVERRIDES
 from nurseline.dialogue import RequestCallback, State
 from nurseline.language import understand
 from nurseline.messaging.models import Call, Contact
@@ -30,7 +31,7 @@ def record_document(parts: Parts, prompts: list[twiml.Prompt], action: str) -> s
         prompts,
         twiml.Record(
             action,
-            f"{base}/recording",
+            f"{base}/recording{CALLBACK_OVERRIDES}",
             f"{base}/transcript" if parts.settings.voicemail_transcripts else None,
             LONGEST_SECONDS,
             SILENCE_SECONDS,
@@ -53,7 +54,8 @@ def keep_recording(parts: Parts, session: Session, call: Call, form: RecordingFo
 def receive_recording(parts: Parts, form: RecordingForm) -> None:
     """The carrier's own report of a recording: also of a caller who hung up after speaking."""
     with parts.db.begin() as session:
-        call = session.scalar(sa.select(Call).where(Call.call_sid == form.call_sid))
+        # Locked first, as when the call goes on: the carrier tells of one recording twice, often at once.
+        call = session.scalar(sa.select(Call).where(Call.call_sid == form.call_sid).with_for_update())
         if call is not None:
             keep_recording(parts, session, call, form)
 

@@ -147,7 +147,8 @@ class Silent:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self._talks: list[socket.socket] = []
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listening = threading.Thread(target=self._listen, daemon=True)
+        self._listening.start()
 
     def _listen(self) -> None:
         with contextlib.suppress(OSError):
@@ -164,6 +165,10 @@ class Silent:
             self.left.set()
 
     def close(self) -> None:
+        # First of all nobody may come any more: whoever is let in after this is never shown out.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._listening.join()
         for talk in self._talks:
             with contextlib.suppress(OSError):
                 talk.shutdown(socket.SHUT_RDWR)
