@@ -164,9 +164,11 @@ def silent_server() -> Iterator[str]:
                 except OSError:
                     return
 
-        Thread(target=accept, daemon=True).start()
+        accepting = Thread(target=accept, daemon=True)
+        accepting.start()
         yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
         server.shutdown(socket.SHUT_RDWR)
+        accepting.join()
         for one in kept:
             one.close()
 
