@@ -117,6 +117,7 @@ def test_a_figure_of_speech_is_no_alarm(text: str) -> None:
         "no fever cant breathe",
         "no fever, chest pain since noon",
         "no tengo fiebre pero no puedo respirar",
+        "ya no me manden mensajes que no puedo respirar",
         "i dont have a fever i have chest pain",
         "my back is killing me and i cant breathe",
         "had chest pain last year and now my chest hurts again",
