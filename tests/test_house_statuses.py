@@ -25,8 +25,8 @@ Places = Iterator[tuple[ast.AST, str]]
 # Where a status is written without a move, and why that is right.
 FIRST_STATUSES = {
     "nurseline/transitions.py move": "the one way",
-    "nurseline/transitions.py take": "the same for what a query picks",
-    "nurseline/transitions.py move_each": "the same for many rows, each with values of its own",
+    "nurseline/transitions.py _take": "the same for what a query picks",
+    "nurseline/transitions.py _move_each": "the same for many rows, each with values of its own",
     "nurseline/transitions.py note": "a line of the history",
     "nurseline/messaging/outbox.py _row": "the first status of a planned message",
     "nurseline/webhooks/reception.py _write_replies": "the first status of a reply that goes with the answer",
