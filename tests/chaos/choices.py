@@ -102,8 +102,8 @@ STRIKES: dict[str, tuple[int, int, float, float]] = {
     "redis killed": (1, 1, 1.0, 4.0),
     "redis refusing": (1, 0, 4.0, 8.0),
     "redis silent": (1, 0, 6.0, 12.0),
-    "postgres restarted": (1, 0, 0.0, 1.0),
-    "postgres crashed": (1, 1, 0.0, 2.0),
+    "postgres restarted": (1, 0, 0.3, 1.5),
+    "postgres crashed": (1, 1, 0.3, 2.0),
     "postgres cut": (2, 1, 0.0, 0.0),
     "postgres silent": (1, 0, 4.0, 7.0),
 }
