@@ -23,6 +23,9 @@ ARGS ?=
 # Test processes at once; each has its own database server.
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
+# Where this is set, every start would compile every package anew: 4 s of each.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A stamp is named after what it depends on, so that only a change of content makes anything anew.
 # The folder is part of it: an environment does not work elsewhere.
 HERE := $(shell echo "$(CURDIR)" | cksum | cut -d' ' -f1)
