@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -24,6 +24,9 @@ class CallbackItem(Base):
     __tablename__ = "callback_items"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    reference: Mapped[int] = mapped_column(
+        sa.BigInteger, sa.Identity(start=1001), unique=True
+    )  # what colleagues call it
     reason: Mapped[str] = mapped_column(sa.String(12))
     priority: Mapped[int] = mapped_column(sa.SmallInteger)
     contact_id: Mapped[uuid.UUID | None] = mapped_column(
@@ -42,9 +45,19 @@ class CallbackItem(Base):
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     due_again_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # of waiting_retry and snoozed
     escalation: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    escalated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it reached this level
+    told_late_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # the patient was told that the promise breaks
     attempts: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    texted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the one text after the last attempt
     outcome: Mapped[str | None] = mapped_column(sa.String(32))
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    merged_into: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("callback_items.id"))
+    # What the reports measure; each is set once, by the first of its kind.
+    first_claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    first_attempt_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    first_contact_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # a person spoke with the patient
 
     contact: Mapped[Contact | None] = relationship()
 
@@ -66,6 +79,8 @@ class CallbackItem(Base):
             "ix_callback_items_lease", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")
         ),
         sa.Index(None, "contact_id", "created_at"),
+        sa.Index(None, "created_at"),
+        sa.Index("ix_callback_items_closed", "closed_at", postgresql_where=sa.text("closed_at IS NOT NULL")),
     )
 
 
@@ -93,6 +108,27 @@ class CallbackEvent(Base):
     cause: Mapped[str] = mapped_column(sa.String(80))
     actor: Mapped[str] = mapped_column(sa.String(64))
     note: Mapped[str | None] = mapped_column(Encrypted)
+
+
+class CallbackOutcome(Base):
+    """What a person recorded about an item: how a try ended, and what was said and agreed. Appended to."""
+
+    __tablename__ = "callback_outcomes"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    item_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("callback_items.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    staff_id: Mapped[str] = mapped_column(sa.String(64))
+    outcome: Mapped[str] = mapped_column(sa.String(32))
+    note: Mapped[str] = mapped_column(Encrypted, default="")
+    identity: Mapped[str] = mapped_column(sa.String(24), default="")  # how the patient was identified
+    advice: Mapped[str] = mapped_column(sa.String(400), default="")  # content ids with versions
+    told_when_worse: Mapped[bool] = mapped_column(default=False)  # "call again if it gets worse" was said
+    follow_up_on: Mapped[date | None]
+    appointment_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    appointment_place: Mapped[str] = mapped_column(Encrypted, default="")
+
+    __table_args__ = (sa.Index(None, "at"),)
 
 
 class CallbackAttempt(Base):

@@ -50,3 +50,21 @@ class StaffPhone(Base):
     on_call: Mapped[bool] = mapped_column(default=False)  # for alarms and promises that are about to break
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     changed_by: Mapped[str] = mapped_column(sa.String(64))
+
+
+class ContentReview(Base):
+    """A clinician's or translator's signature under one version of one answer. Appended to only."""
+
+    __tablename__ = "content_reviews"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    content_id: Mapped[str] = mapped_column(sa.String(80))
+    language: Mapped[str] = mapped_column(sa.String(8))
+    version: Mapped[str] = mapped_column(sa.String(40))
+    reviewer: Mapped[str] = mapped_column(sa.String(80))
+    reviewed_on: Mapped[date]
+    next_review_on: Mapped[date]
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    staff_id: Mapped[str] = mapped_column(sa.String(64))  # whose account signed
+
+    __table_args__ = (sa.Index(None, "content_id", "language"),)

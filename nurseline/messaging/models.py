@@ -28,6 +28,17 @@ class Contact(Base):
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class ContactNameKey(Base):
+    """A keyed hash of a beginning of one word of a contact's name, by which staff find the contact."""
+
+    __tablename__ = "contact_name_keys"
+
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    contact_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("contacts.id"), primary_key=True)
+
+    __table_args__ = (sa.Index(None, "contact_id"),)
+
+
 class Conversation(Base):
     """Where one contact's text conversation stands in the menu."""
 
@@ -114,6 +125,7 @@ class OutboundMessage(Base):
         sa.String(12)
     )  # of a reminder: well | question | worse | words (anything else) | silence
     answer_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # no answer by then is silence
+    written_by: Mapped[str | None] = mapped_column(sa.String(64))  # staff id, where a person wrote it
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     contact: Mapped[Contact] = relationship()

@@ -41,6 +41,13 @@ class StaffUser(Base, UserMixin):
     fs_uniquifier: Mapped[str] = mapped_column(sa.String(64), unique=True)  # a new one ends every session
     phone: Mapped[str | None] = mapped_column(Encrypted)  # E.164; rings when this person calls a patient back
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Second step of signing in; names again are Flask-Security's.
+    tf_primary_method: Mapped[str | None] = mapped_column(sa.String(64))
+    tf_totp_secret: Mapped[str | None] = mapped_column(Encrypted)
+    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(sa.JSON)  # hashes; a used one is taken out
+    totp_counter: Mapped[int | None] = mapped_column(sa.BigInteger)  # of the last code used: none works twice
+    invite_hash: Mapped[str | None] = mapped_column(sa.String(64), unique=True)
+    invite_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     roles: Mapped[list[StaffRole]] = relationship(  # type: ignore[assignment]
         secondary=staff_user_roles, lazy="selectin"
@@ -82,3 +89,31 @@ class StaffAudit(Base):
         sa.Index(None, "contact_id", "at"),
         sa.Index(None, "item_id", "at"),
     )
+
+
+class ContactNote(Base):
+    """What staff wrote down about a contact, outside any item. Appended to only."""
+
+    __tablename__ = "contact_notes"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    contact_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("contacts.id"))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    staff_id: Mapped[str] = mapped_column(sa.String(64))
+    note: Mapped[str] = mapped_column(Encrypted)
+
+    __table_args__ = (sa.Index(None, "contact_id", "at"),)
+
+
+class ApiKey(Base):
+    """A key with which the clinic's own system hands in injections."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    name: Mapped[str] = mapped_column(sa.String(80))  # of the system that has it
+    key_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(sa.String(64))
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
