@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from nurseline.aftercare.models import Injection
 from nurseline.callbacks.models import CallbackItem, CallbackWords
 from nurseline.consent import service as consent
+from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.reconcile import MISSED, NOT_THERE
 from nurseline.messaging.reports import Report, apply_report
@@ -346,6 +348,11 @@ def test_a_report_that_came_first_is_told(desk: Desk) -> None:
     assert len(turns(desk)) == 1
 
 
+def flashes(page: str) -> str:
+    """What a page tells the person about what they did."""
+    return " | ".join(re.findall(r'class="flash [^>]*>([^<]*)', page)) or page
+
+
 def test_of_many_who_decide_at_once_exactly_one_wins(desk: Desk) -> None:
     browsers = {name: desk.signed_in(name) for name in PEOPLE}
     decisions = dict(zip(PEOPLE, ("again", "again", "arrived", "call"), strict=True))
@@ -363,7 +370,12 @@ def test_of_many_who_decide_at_once_exactly_one_wins(desk: Desk) -> None:
 
         with ThreadPoolExecutor(len(PEOPLE)) as pool:
             pages = list(pool.map(press, PEOPLE))
-        assert sum("was faster, so nothing was changed." in page for page in pages) == len(PEOPLE) - 1
+        told = [flashes(page) for page in pages]
+        assert sum("was faster, so nothing was changed." in text for text in told) == len(PEOPLE) - 1, told
+        with desk.parts.db.begin() as session:  # a plan that stands would replace the next message
+            outbox.cancel_planned(
+                session, desk.contact().number_hash, at=desk.parts.clock.now(), reason="end of a round"
+            )
     assert all(one.turn < 2 for one in turns(desk))
 
 
