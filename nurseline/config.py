@@ -226,8 +226,17 @@ class Settings(BaseSettings):
         le=200,
         description="messages on their way to the carrier at once, for each worker process",
     )
+    text_price: float = Field(
+        0.0118,
+        ge=0,
+        le=10,
+        description="dollars that one part of a text costs the clinic; staff see what they spend",
+    )
     trusted_proxies: int = Field(
         0, ge=0, le=5, description="how many proxies of the clinic's own stand before the web process"
+    )
+    staff_totp_required: bool | None = Field(
+        None, description="ask every staff member for a code of an app; by default where the address is https"
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="log level")
 
@@ -247,6 +256,13 @@ class Settings(BaseSettings):
     def keys(self) -> tuple[str, ...]:
         """Keys for fields at rest, newest first."""
         return _parts(self.nurseline_keys)
+
+    @property
+    def totp_required(self) -> bool:
+        """Whether nobody signs in by a password alone."""
+        if self.staff_totp_required is None:
+            return self.public_base_url.startswith("https://")
+        return self.staff_totp_required
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:

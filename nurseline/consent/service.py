@@ -60,6 +60,14 @@ def opted_in(number_hash: InstrumentedAttribute[str] | str) -> ColumnElement[boo
     )
 
 
+def opted_out(number_hash: InstrumentedAttribute[str] | str) -> ColumnElement[bool]:
+    """SQL condition: this number has ended messages, or the carrier refuses them."""
+    return sa.exists().where(
+        ConsentState.number_hash == number_hash,
+        sa.or_(ConsentState.status == "opted_out", ConsentState.carrier_blocked),
+    )
+
+
 def holds(session: Session, number_hash: str) -> bool:
     """Whether the number agreed and has not ended it, with the ledger locked until the transaction ends."""
     query = sa.select(ConsentState.status).where(ConsentState.number_hash == number_hash).with_for_update()

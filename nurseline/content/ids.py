@@ -5,6 +5,9 @@ from typing import Final
 REMINDERS: Final = frozenset({"reminder.day1", "reminder.day3", "reminder.week1"})
 """The aftercare messages after 24 hours, 72 hours and one week."""
 
+STAFF_REPLY: Final = "staff.reply."
+"""Begins the ids of the ready replies that staff can text."""
+
 WITHOUT_LIMIT: Final = frozenset({"consent.wording"})
 """Read out or shown by staff, never texted."""
 
@@ -53,6 +56,7 @@ _CALLING_BACK: Final = (
     "voice.callback.admin voice.callback.no_answer voice.callback.busy voice.callback.failed "
     "voice.callback.ended voice.callback.over"
 )
+_STAFF_TEXTS: Final = "staff.opening staff.emergency"
 _REMINDER_CALL: Final = "voice.please_call voice.press_one"
 
 REQUIRED_IDS: Final = TELL_THE_RULES.union(
@@ -61,6 +65,7 @@ REQUIRED_IDS: Final = TELL_THE_RULES.union(
         for group in (
             *(_ANSWERS, _MENUS, _PERSON, _REPAIR, _SAFETY, _REMINDER_REPLIES, _VOICE, _REMINDER_CALL),
             _CALLING_BACK,
+            _STAFF_TEXTS,
         )
     )
 )

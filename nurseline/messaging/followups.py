@@ -88,6 +88,7 @@ def follow(
         turn,
         channel,
         next_id,
+        row.written_by,
     )
     contact = session.get_one(Contact, row.contact_id)
     return plan(session, contact, [again], at=now or at, cause=cause)[0]

@@ -22,7 +22,8 @@ from nurseline.transitions import Transitions
 from nurseline.wakeups import wake_after_commit
 
 PRIORITY = {"alert": 0, "confirmation": 1, "reply": 1, "staff": 1, "reminder": 5}
-ANSWERS = frozenset({"reply", "alert", "confirmation", "staff"})  # go at any hour, without the ledger's leave
+# At any hour, without the ledger's leave; what staff write goes unless the number has ended messages.
+ANSWERS = frozenset({"reply", "alert", "confirmation", "staff"})
 CLAIM_LEASE = timedelta(seconds=15)  # a claim that runs out is harmless: the row is simply claimed again
 SENDING_LEASE = timedelta(seconds=60)  # far above one request's time limits: after it the outcome is unknown
 
@@ -78,6 +79,7 @@ class Plan:
     turn: int = 0
     channel: str = "text"  # or call
     id: uuid.UUID | None = None  # None: a new one
+    written_by: str | None = None  # staff id, where a person wrote it
 
 
 def plan(
@@ -131,6 +133,7 @@ def _row(contact: Contact, p: Plan, at: datetime) -> dict[str, Any]:
         "step": p.step,
         "turn": p.turn,
         "channel": p.channel,
+        "written_by": p.written_by,
         "status": "scheduled",
         "created_at": at,
     }
