@@ -1,15 +1,18 @@
 """By when a patient is promised a call, for each reason. Pure.
 
-Service levels: emergency 5 minutes and urgent 30 minutes on the clock while the clinic is open, clinical
-and nurse requests 4 working hours, scheduling and the rest the next working day (clinic rules 4).
+Service levels until the clinic sets its own (`Promises`, which come with its hours): emergency 5 minutes on
+the clock, urgent 30 minutes and clinical and nurse requests 4 hours of working time, scheduling and the rest
+by the end of the next working day (clinic rules 4).
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
-from nurseline.clinic.hours import Hours
+from nurseline.clinic.hours import Hours, Promises
+
+__all__ = ["PRIORITY", "REASONS", "Promises", "Reason", "as_reason", "promised_at"]
 
 Reason = Literal["emergency", "urgent", "clinical", "schedule", "nurse", "admin"]
 PRIORITY: dict[Reason, int] = {
@@ -21,12 +24,6 @@ PRIORITY: dict[Reason, int] = {
     "admin": 3,
 }
 REASONS: tuple[Reason, ...] = tuple(PRIORITY)
-_WORKING: dict[Reason, timedelta] = {
-    "urgent": timedelta(minutes=30),
-    "clinical": timedelta(hours=4),
-    "nurse": timedelta(hours=4),
-}
-EMERGENCY = timedelta(minutes=5)
 
 
 def promised_at(reason: Reason, now: datetime, hours: Hours) -> datetime:
@@ -34,11 +31,15 @@ def promised_at(reason: Reason, now: datetime, hours: Hours) -> datetime:
 
     An emergency's due time runs on the clock, day and night; the patient is told to call 911, not to wait.
     """
-    if reason == "emergency":
-        return now + EMERGENCY
-    if reason in _WORKING:
-        return hours.after_working(now, _WORKING[reason])
-    return hours.end_of_next_day(now)
+    promises = hours.promises
+    match reason:
+        case "emergency":
+            return now + promises.emergency
+        case "urgent":
+            return hours.after_working(now, promises.urgent)
+        case "clinical" | "nurse":
+            return hours.after_working(now, promises.clinical)
+    return hours.end_of_next_day(now, promises.office)
 
 
 def as_reason(text: str) -> Reason:

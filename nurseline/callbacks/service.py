@@ -1,4 +1,4 @@
-"""The callback queue: raising items, claiming, releasing, and closing them with an outcome."""
+"""The callback queue: raising items, their order, claiming and giving back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -17,8 +18,8 @@ from nurseline.messaging.models import Contact
 from nurseline.transitions import Transitions
 
 LEASE = timedelta(minutes=15)
-NEXT_ATTEMPT = timedelta(hours=2)  # another part of the day
 NOTE_LONGEST = 2000
+OURS = frozenset({"staff", "line"})  # sources of items that no patient asked for
 WORDS_KEPT = 1600  # characters of one message; the carrier's own limit
 
 MOVES = Transitions(
@@ -29,35 +30,27 @@ MOVES = Transitions(
         "claimed": frozenset({"new", "calling", "waiting_retry", "snoozed"}),
         "calling": frozenset({"claimed"}),
         "waiting_retry": frozenset({"claimed", "calling"}),
-        "snoozed": frozenset({"claimed"}),
+        "snoozed": frozenset({"claimed", "new"}),  # from new: what is only to be done on a later day
         "done": frozenset({"claimed", "calling"}),
         "cancelled": frozenset({"new", "claimed", "waiting_retry", "snoozed"}),
     },
 )
+REOPENED = "opened again"  # in the history; tries count anew from there
 FREE = {"claimed_by": None, "claimed_name": None, "lease_until": None}
 
-# Outcomes of a callback (clinic rules 4).
-UNREACHED = {
-    "left_voicemail": "Left voicemail (name and number only)",
-    "no_answer": "No answer",
-    "busy_or_failed": "Busy or call failed",
-    "voicemail_full": "Voicemail full or not set up",
-}  # nobody was reached: the item waits for another attempt
-OUTCOMES = {
-    "reached_resolved": "Reached: resolved",
-    "reached_scheduled": "Reached: scheduled",
-    "reached_declined": "Reached: declined",
-    "reached_sent_to_911": "Reached: sent to 911 or emergency department",
-    "reached_escalated": "Reached: passed to a provider",
-    **UNREACHED,
-    "unreached_closed": "Not reached after several attempts: closed",
-    "wrong_number": "Wrong number",
-    "patient_called_back": "Patient called back",
-    "opted_out": "Asked for no more messages",
-    "duplicate": "Duplicate",
-    "spam_or_test": "Spam or test",
-    "deceased": "Deceased",
-}
+# The order of work. Emergencies stand on top, then what is urgent, then what nobody took in time, then the
+# rest by its promise, so that the overdue comes first. What waits for a day or another attempt stands last.
+RESTING = ("waiting_retry", "snoozed")
+_RESTS = CallbackItem.status.in_(RESTING)
+ORDER: tuple[sa.ColumnExpressionArgument[Any], ...] = (
+    sa.case((_RESTS, 1), else_=0),
+    sa.case((_RESTS, CallbackItem.due_again_at)),
+    sa.case((CallbackItem.priority <= 1, CallbackItem.priority), else_=2),
+    sa.case((CallbackItem.escalation >= 2, 0), else_=1),
+    CallbackItem.promised_at,
+    CallbackItem.created_at,
+    CallbackItem.id,
+)
 
 
 class QueueError(ValueError):
@@ -119,7 +112,22 @@ def request(session: Session, wish: Request, *, now: datetime) -> Raised:
     if wish.words:
         session.add(CallbackWords(item_id=item_id, at=now, words=wish.words[:WORDS_KEPT], source=wish.source))
     session.flush()
+    if not made and wish.source not in OURS:
+        _wake(session, item_id, wish.source, now)
     return Raised(item_id, promised, bool(made))
+
+
+def _wake(session: Session, item_id: uuid.UUID, source: str, now: datetime) -> None:
+    """Who asks again is not kept waiting for the day or the attempt that staff had in mind."""
+    MOVES.move(
+        session,
+        [item_id],
+        "new",
+        at=now,
+        cause=f"asked again by {source}",
+        only_if=[CallbackItem.status.in_(RESTING)],
+        values={"due_again_at": now},
+    )
 
 
 def standing(session: Session, number_key: str, reason: str) -> CallbackItem | None:
@@ -162,12 +170,11 @@ def first_open(session: Session, number_key: str) -> uuid.UUID | None:
 
 
 def queue(session: Session, *, limit: int = 200) -> Sequence[CallbackItem]:
-    """Open items, what to do next first: emergency and urgent on top, then the oldest promise."""
-    urgent_first = sa.case((CallbackItem.priority <= 1, CallbackItem.priority), else_=2)
+    """Open items, what to do next first (`ORDER`)."""
     return session.scalars(
         sa.select(CallbackItem)
         .where(CallbackItem.status.not_in(("done", "cancelled")))
-        .order_by(urgent_first, CallbackItem.promised_at, CallbackItem.created_at, CallbackItem.id)
+        .order_by(*ORDER)
         .options(selectinload(CallbackItem.contact))
         .limit(limit)
     ).all()
@@ -181,12 +188,6 @@ def claim(
     Claiming one's own item again extends the lease. ``resting`` False leaves items alone that wait for
     another attempt or are snoozed.
     """
-    values = {
-        "claimed_by": staff.id,
-        "claimed_name": staff.name,
-        "lease_until": now + LEASE,
-        "due_again_at": None,
-    }
     held = sa.update(CallbackItem).where(
         CallbackItem.id == item_id,
         CallbackItem.status.in_(("claimed", "calling")),
@@ -204,13 +205,23 @@ def claim(
             actor=staff.id,
             # Who is calling the patient keeps the item until the call ends.
             only_if=[CallbackItem.status != "calling" if resting else CallbackItem.status == "new"],
-            values=values,
+            values=taken_by(staff, now),
         )
-        item = _fresh(session, item_id)
+        item = fresh(session, item_id)
         # Not moved, and yet this person's: the same click came twice.
         if not moved and not (item.status in {"claimed", "calling"} and item.claimed_by == staff.id):
             raise QueueError(_why_not(item))
-    return _fresh(session, item_id)
+    return fresh(session, item_id)
+
+
+def taken_by(staff: Staff, now: datetime) -> dict[str, Any]:
+    """The columns of an item that this person takes now."""
+    return {
+        "claimed_by": staff.id,
+        "claimed_name": staff.name,
+        "lease_until": now + LEASE,
+        "first_claimed_at": sa.func.coalesce(CallbackItem.first_claimed_at, now),
+    }
 
 
 def release(session: Session, item_id: uuid.UUID, staff: Staff, *, now: datetime) -> None:
@@ -219,41 +230,7 @@ def release(session: Session, item_id: uuid.UUID, staff: Staff, *, now: datetime
     if not MOVES.move(
         session, [item_id], "new", at=now, cause="released", actor=staff.id, only_if=mine, values=FREE
     ):
-        raise QueueError(not_yours(_fresh(session, item_id)))
-
-
-def finish(
-    session: Session, item_id: uuid.UUID, staff: Staff, *, outcome: str, note: str, now: datetime
-) -> bool:
-    """Record an outcome; True if it closed the item. Who was not reached is kept for another attempt.
-
-    Raises QueueError if the item is somebody else's, the outcome unknown or the note too long.
-    """
-    if outcome not in OUTCOMES:
-        raise QueueError("Choose an outcome from the list.")
-    if len(note) > NOTE_LONGEST:
-        raise QueueError(f"The note is too long: {len(note)} characters, {NOTE_LONGEST} fit.")
-    mine = [CallbackItem.claimed_by == staff.id]
-    closes = outcome not in UNREACHED
-    values: dict[str, object] = {"outcome": outcome, "attempts": CallbackItem.attempts + 1}
-    if closes:
-        values |= {"closed_at": now, "lease_until": None}
-    else:
-        values |= {"due_again_at": now + NEXT_ATTEMPT, **FREE}
-    moved = MOVES.move(
-        session,
-        [item_id],
-        "done" if closes else "waiting_retry",
-        at=now,
-        cause=outcome,
-        actor=staff.id,
-        only_if=mine,
-        values=values,
-        extra={"note": note or None},
-    )
-    if not moved:
-        raise QueueError(not_yours(_fresh(session, item_id)))
-    return closes
+        raise QueueError(not_yours(fresh(session, item_id)))
 
 
 def give_back_expired(session: Session, *, now: datetime, item_id: uuid.UUID | None = None) -> int:
@@ -267,7 +244,19 @@ def give_back_expired(session: Session, *, now: datetime, item_id: uuid.UUID | N
     return len(MOVES.move(session, ids, "new", at=now, cause="claim ran out", only_if=ended, values=FREE))
 
 
-def _fresh(session: Session, item_id: uuid.UUID) -> CallbackItem:
+def come_back(session: Session, *, now: datetime, limit: int = 500) -> int:
+    """Put what waited for this moment back to be worked on, with its original promise; how many.
+
+    ``due_again_at`` stays: since then the item can be worked on again.
+    """
+    due = [CallbackItem.status.in_(RESTING), CallbackItem.due_again_at <= now]
+    query = sa.select(CallbackItem.id).where(*due).order_by(CallbackItem.due_again_at).limit(limit)
+    ids = session.scalars(query.with_for_update(skip_locked=True)).all()
+    return len(MOVES.move(session, ids, "new", at=now, cause="its time has come", only_if=due))
+
+
+def fresh(session: Session, item_id: uuid.UUID) -> CallbackItem:
+    """The item as it stands in the database. Raises QueueError if there is none."""
     item = session.get(CallbackItem, item_id, populate_existing=True)
     if item is None:
         raise QueueError("There is no such item.")

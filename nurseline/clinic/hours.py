@@ -25,8 +25,22 @@ class HoursError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Promises:
+    """By when the clinic promises a call (clinic rules 4).
+
+    ``emergency`` runs on the clock, day and night; ``urgent`` and ``clinical`` (nurses' calls, too) are
+    working time; ``office``: scheduling and the rest, so many working days later, by closing time.
+    """
+
+    emergency: timedelta = timedelta(minutes=5)
+    urgent: timedelta = timedelta(minutes=30)
+    clinical: timedelta = timedelta(hours=4)
+    office: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Hours:
-    """Weekly opening hours and the days that differ from them.
+    """Weekly opening hours and the days that differ from them, and what is promised within them.
 
     ``week``: for each weekday, Monday first, its intervals; ``days``: dates with intervals of their own, none
     where the clinic is closed.
@@ -35,6 +49,7 @@ class Hours:
     week: tuple[tuple[Interval, ...], ...]
     zone: ZoneInfo
     days: Mapping[date, tuple[Interval, ...]] = field(default_factory=dict)
+    promises: Promises = Promises()
 
     def on(self, day: date) -> tuple[Interval, ...]:
         """When the clinic is open on a date."""
@@ -43,6 +58,10 @@ class Hours:
     def with_days(self, days: Mapping[date, tuple[Interval, ...]]) -> Hours:
         """The same week with these days that differ."""
         return replace(self, days=dict(days))
+
+    def promising(self, promises: Promises) -> Hours:
+        """The same hours with these promises."""
+        return replace(self, promises=promises)
 
     def intervals(self, start: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Open intervals from ``start`` on, as UTC instants, at most `HORIZON` days ahead."""
@@ -68,20 +87,28 @@ class Hours:
             left -= b - a
         raise HoursError("the opening hours hold too little working time")
 
-    def end_of_next_day(self, start: datetime) -> datetime:
-        """Closing time of the first working day after the one of ``start``."""
+    def end_of_next_day(self, start: datetime, days: int = 1) -> datetime:
+        """Closing time of the first working day after the one of ``start``; of the second with ``days`` 2."""
         today = start.astimezone(self.zone).date()
-        last: datetime | None = None
-        for _, b in self.intervals(start):
+        return self._working_days(start, today + timedelta(days=1), days)[1]
+
+    def working_day(self, day: date) -> tuple[datetime, datetime]:
+        """When the clinic opens and closes on ``day``, or on the next working day if it is closed then."""
+        return self._working_days(datetime.combine(day, time(0), tzinfo=self.zone), day, 1)
+
+    def _working_days(self, start: datetime, first: date, count: int) -> tuple[datetime, datetime]:
+        """Opening and closing of the last of ``count`` working days from ``first`` on."""
+        found: dict[date, tuple[datetime, datetime]] = {}
+        for a, b in self.intervals(start):
             day = (b - timedelta(microseconds=1)).astimezone(self.zone).date()
-            if day <= today:
+            if day < first:
                 continue
-            if last is not None and day != last.astimezone(self.zone).date():
+            if day not in found and len(found) == count:
                 break
-            last = b
-        if last is None:
+            found[day] = (found[day][0] if day in found else a, b)
+        if len(found) < count:
             raise HoursError("the opening hours never open")
-        return last
+        return list(found.values())[-1]
 
     def _today(self, instant: datetime) -> list[tuple[datetime, datetime]]:
         day = instant.astimezone(self.zone).date()

@@ -11,7 +11,8 @@ from wtforms import BooleanField, Field, SelectField, StringField, TextAreaField
 from wtforms.fields import DateField, TimeField
 
 from nurseline.aftercare.service import EnrolError
-from nurseline.callbacks.service import NOTE_LONGEST, OUTCOMES
+from nurseline.callbacks.outcomes import OUTCOMES
+from nurseline.callbacks.service import NOTE_LONGEST
 from nurseline.phone import Kind, PhoneNumber, parse
 from nurseline.staff.local_time import LocalInstant, LocalTimeError, local_instant, read_date, read_time
 from nurseline.zones import US_ZONES, UnknownZoneError, zone

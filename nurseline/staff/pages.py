@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from nurseline.callbacks.service import OUTCOMES
+from nurseline.callbacks.outcomes import OUTCOMES
 from nurseline.parts import current_parts
 from nurseline.phone import national
 from nurseline.staff import accounts, words

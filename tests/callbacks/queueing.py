@@ -2,11 +2,15 @@
 
 import uuid
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
+from nurseline.callbacks import outcomes
 from nurseline.callbacks import service as callbacks
 from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackWords
+from nurseline.callbacks.outcomes import Closing
 from nurseline.callbacks.promises import Reason, promised_at
 from nurseline.callbacks.service import Raised, Staff
 from nurseline.parts import Parts
@@ -36,10 +40,24 @@ def release(parts: Parts, item: uuid.UUID, staff: Staff) -> None:
 
 
 def finish(
-    parts: Parts, item: uuid.UUID, staff: Staff, outcome: str = "reached_resolved", note: str = ""
-) -> None:
+    parts: Parts,
+    item: uuid.UUID,
+    staff: Staff,
+    outcome: str = "reached_resolved",
+    note: str = "",
+    **more: Any,
+) -> Closing:
+    """Record an outcome with what it needs, unless told otherwise."""
+    needed: dict[str, Any] = {}
+    if outcome in outcomes.REACHED:
+        needed["identity"] = "two_identifiers"
+    if outcome == "reached_scheduled":
+        needed |= {"appointment_at": parts.clock.now() + timedelta(days=3), "appointment_place": "Room 2"}
+    if outcome == "unreached_closed":
+        note = note or "The number does not exist any more."
+    recorded = outcomes.Recorded(outcome, note, **(needed | more))
     with parts.db.begin() as session:
-        callbacks.finish(session, item, staff, outcome=outcome, note=note, now=parts.clock.now())
+        return outcomes.finish(session, item, staff, recorded, now=parts.clock.now(), hours=parts.hours)
 
 
 def give_back(parts: Parts) -> int:

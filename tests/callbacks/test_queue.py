@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from nurseline.callbacks import service as callbacks
 from nurseline.callbacks.models import CallbackItem
+from nurseline.callbacks.outcomes import Closing
 from nurseline.callbacks.promises import Reason, promised_at
 from nurseline.callbacks.service import Raised
 from nurseline.clock import SetClock
@@ -49,13 +50,29 @@ def test_each_reason_and_each_number_has_an_item_of_its_own(parts: Parts) -> Non
     assert all(one.new for one in raised)
 
 
-@pytest.mark.parametrize("status", ["claimed", "calling", "waiting_retry", "snoozed"])
+@pytest.mark.parametrize("status", ["claimed", "calling"])
 def test_whatever_is_still_open_takes_the_new_words(parts: Parts, status: str) -> None:
     first = ask(parts)
     with parts.db.begin() as session:
         session.execute(sa.update(CallbackItem).values(status=status))
     assert ask(parts).item_id == first.item_id
     assert item_of(parts, first.item_id).status == status
+
+
+@pytest.mark.parametrize("status", ["waiting_retry", "snoozed"])
+@pytest.mark.parametrize(
+    ("source", "stands"), [("text", "new"), ("call", "new"), ("staff", ""), ("line", "")]
+)
+def test_who_asks_again_is_not_kept_waiting_for_what_staff_had_in_mind(
+    parts: Parts, status: str, source: str, stands: str
+) -> None:
+    first = ask(parts)
+    with parts.db.begin() as session:
+        session.execute(sa.update(CallbackItem).values(status=status))
+    assert ask(parts, source=source).promised_at == first.promised_at
+    assert item_of(parts, first.item_id).status == (stands or status)
+    news = [("new", f"asked again by {source}", "line")] if stands else []
+    assert history(parts, first.item_id)[1:] == news
 
 
 @pytest.mark.parametrize("status", ["done", "cancelled"])
@@ -87,7 +104,7 @@ def test_a_request_while_its_item_is_being_closed_is_never_lost(parts: Parts) ->
             lambda round_=round_: ask(parts, words=f"again {round_}"),
             lambda first=first: finish(parts, first.item_id, ADA),
         )
-        assert closed is None
+        assert isinstance(closed, Closing), closed
         assert isinstance(asked, Raised), asked
         assert f"again {round_}" in words_of(parts, asked.item_id)
         if asked.new:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from nurseline.callbacks.promises import EMERGENCY, PRIORITY, REASONS, promised_at
+from nurseline.callbacks.promises import PRIORITY, REASONS, promised_at
 from nurseline.clinic.hours import DAYS, Hours, HoursError, parse_hours, week_text
 from tests.support.line import TUESDAY, instants
 
@@ -208,7 +208,7 @@ def test_a_promise_is_ahead_and_one_that_people_keep_lies_in_working_hours(reaso
     due = promised_at(reason, now, USUAL)
     assert due > now
     if reason == "emergency":
-        assert due - now == EMERGENCY
+        assert due - now == USUAL.promises.emergency
     else:
         assert USUAL.is_open(due - timedelta(microseconds=1))
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from nurseline.callbacks import service, voicemail
 from nurseline.callbacks.calling import CALL_ENDED
 from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackWords, Voicemail
+from nurseline.callbacks.outcomes import OUTCOMES
 from nurseline.messaging.models import OutboundMessage
 from nurseline.phone import parse
 from nurseline.staff.queries.people import names_of
@@ -208,7 +209,7 @@ def item_page(session: Session, item_id: uuid.UUID, viewer_id: str, *, now: date
 def _what(event: CallbackEvent) -> str:
     """A history line in plain words: the outcome where there is one, else status and cause."""
     if event.status == "done":
-        return service.OUTCOMES.get(event.cause, event.cause)
+        return OUTCOMES.get(event.cause, event.cause)
     if event.cause == "released":
         return "Given back"
     if event.cause == "claim ran out":

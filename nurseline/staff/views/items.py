@@ -9,11 +9,9 @@ from flask import abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from nurseline.callbacks import service
+from nurseline.callbacks import outcomes, service
 from nurseline.callbacks.models import CallbackItem
 from nurseline.callbacks.service import QueueError
-from nurseline.consent import service as consent
-from nurseline.messaging.outbox import end_messages
 from nurseline.parts import current_parts
 from nurseline.phone import national
 from nurseline.staff import audit
@@ -22,10 +20,6 @@ from nurseline.staff.forms import OutcomeForm
 from nurseline.staff.queries.calling import call_panel
 from nurseline.staff.queries.items import ItemPage, item_page
 from nurseline.staff.views.voicemail import LISTENERS
-
-NO_MORE_MESSAGES = frozenset(
-    {"wrong_number", "opted_out", "deceased"}
-)  # outcomes that end automated messages
 
 
 @blueprint.get("/items/<uuid:item_id>")
@@ -77,33 +71,18 @@ def outcome(item_id: uuid.UUID) -> ResponseReturnValue:
         return _show(item_id, form), 422
     try:
         with parts.db.begin() as session:
-            _end_messages(session, item_id, form)
             service.claim(session, item_id, viewer().staff, now=parts.clock.now(), resting=False)
-            closed = service.finish(
-                session,
-                item_id,
-                viewer().staff,
-                outcome=form.outcome.data,
-                note=form.note.data or "",
-                now=parts.clock.now(),
-            )
+            identity = "not_verified" if form.outcome.data in outcomes.REACHED else ""
+            recorded = outcomes.Recorded(form.outcome.data, form.note.data or "", identity)
+            closed = outcomes.finish(
+                session, item_id, viewer().staff, recorded, now=parts.clock.now(), hours=parts.hours
+            ).closed
     except QueueError as error:
         flash(str(error), "warning")
         return _show(item_id, form), 409
     stays = "" if closed else " The item stays in the queue for another attempt."
-    flash(f"Recorded: {service.OUTCOMES[form.outcome.data]}.{stays}", "success")
+    flash(f"Recorded: {outcomes.OUTCOMES[form.outcome.data]}.{stays}", "success")
     return redirect(url_for("staff.queue"))
-
-
-def _end_messages(session: Session, item_id: uuid.UUID, form: OutcomeForm) -> None:
-    """Write the opt-out that an outcome stands for; first, since everybody locks the ledger first."""
-    found = session.get(CallbackItem, item_id)
-    if form.outcome.data not in NO_MORE_MESSAGES or found is None or found.contact is None:
-        return
-    now, number_hash = current_parts().clock.now(), found.contact.number_hash
-    said = f"{service.OUTCOMES[form.outcome.data]}. {form.note.data or ''}".strip()
-    record = consent.Record(number_hash, now, "staff", said, actor=viewer().id)
-    end_messages(session, record, carrier_blocked=False)
 
 
 @blueprint.post("/items/<uuid:item_id>/number")
