@@ -31,14 +31,15 @@ _MENUS: Final = (
 )
 _PERSON: Final = (
     "schedule.ask_time schedule.done schedule.already nurse.done nurse.already closed clinical "
-    "admin admin.address admin.done admin.already"
+    "admin admin.address admin.done admin.already promise_late unreached"
 )
 _REPAIR: Final = (
     "not_understood unsure unsure_one offer_person offer_person.again no_pictures "
     "failure.stored failure.unstored wrong_number"
 )
 _SAFETY: Final = (
-    "emergency emergency.both crisis urgent alert.emergency alert.late alert.nobody alert.refused"
+    "emergency emergency.both crisis urgent alert.emergency alert.late alert.nobody alert.refused "
+    "alert.due alert.unclaimed alert.off_shift"
 )
 _REMINDER_REPLIES: Final = "reminder.well reminder.question reminder.worse reminder.unclear"
 _VOICE: Final = (
