@@ -2,14 +2,19 @@
 
 from flask import Flask
 
+import nurseline.staff.views.account
 import nurseline.staff.views.calling
 import nurseline.staff.views.clinic
 import nurseline.staff.views.contacts
 import nurseline.staff.views.enrolment
+import nurseline.staff.views.invitation
 import nurseline.staff.views.items
+import nurseline.staff.views.lock
 import nurseline.staff.views.messages
 import nurseline.staff.views.own_phone
+import nurseline.staff.views.people
 import nurseline.staff.views.queue
+import nurseline.staff.views.second_step
 import nurseline.staff.views.session
 import nurseline.staff.views.voicemail  # noqa: F401 - each adds its routes to the blueprint
 from nurseline.staff import accounts, pages

@@ -26,13 +26,14 @@ from flask_wtf.csrf import CSRFProtect
 
 from nurseline.callbacks.service import Staff
 from nurseline.parts import current_parts
-from nurseline.staff import sessions
+from nurseline.staff import entrance, sessions
 from nurseline.staff.accounts import SESSION_ID, accounts, is_staff_path
 from nurseline.staff.models import StaffUser
+from nurseline.staff.rights import ROLE_WORDS
 
 log = structlog.get_logger(__name__)
 
-ROLES = ("scheduler", "nurse", "supervisor", "admin")
+ROLES = tuple(ROLE_WORDS)
 View = TypeVar("View", bound=Callable[..., Any])
 csrf = CSRFProtect()
 
@@ -41,7 +42,7 @@ blueprint = Blueprint(
 )
 
 WHY_OUT = {
-    "idle": "You were signed out after 15 minutes without activity. Sign in to go on.",
+    "idle": "This page has locked itself after 15 minutes without activity.",
     "too_long": "You were signed out after ten hours. Sign in to go on.",
     "ended": "You are signed out. Sign in to go on.",
 }
@@ -80,6 +81,18 @@ def allow(*roles: str) -> Callable[[View], View]:
     return mark
 
 
+def before_sign_in(view: View) -> View:
+    """Mark a view that is a step of signing in: it is open to everybody, and looks itself at who that is."""
+    view.is_before_sign_in = True  # type: ignore[attr-defined]
+    return view
+
+
+def when_locked(view: View) -> View:
+    """Mark a view that is open to the person of a session that has locked itself."""
+    view.is_open_when_locked = True  # type: ignore[attr-defined]
+    return view
+
+
 def passive(view: View) -> View:
     """Mark a view that a page asks for by itself: it does not count as activity."""
     view.is_passive = True  # type: ignore[attr-defined]
@@ -95,19 +108,31 @@ def keeps_words(view: View) -> View:
     return view
 
 
+def is_by_script() -> bool:
+    """Whether a page's script asks, and not a person who is to see a page."""
+    return request.accept_mimetypes.best == "application/json"
+
+
 @blueprint.before_request
 def gate() -> ResponseReturnValue | None:
     """Let nobody through who is not signed in, whose session has ended, or whose role does not fit."""
     if request.endpoint == "staff.static":
         return None
     view = current_app.view_functions[request.endpoint or ""]
+    if getattr(view, "is_before_sign_in", False):
+        if request.method == "POST":
+            csrf.protect()
+        return None
     roles = getattr(view, "allowed_roles", None)
     if roles is None:
         raise LookupError(f"{request.endpoint} says nothing about who may open it")
     is_passive, keeps = getattr(view, "is_passive", False), getattr(view, "keeps_words", False)
     refused = _recognise(activity=not is_passive)
+    if refused == "idle" and getattr(view, "is_open_when_locked", False):
+        refused = None
     if refused is not None:
-        return _to_sign_in(refused, keeps=keeps) if not is_passive else ("", 401)
+        g.pop("viewer", None)
+        return ("", 401) if is_passive or is_by_script() else _to_sign_in(refused, keeps=keeps)
     if not viewer().roles & roles:
         log.warning("staff.forbidden", staff=viewer().id, endpoint=request.endpoint)
         abort(403)
@@ -125,7 +150,7 @@ def _recognise(*, activity: bool) -> sessions.Ended | None:
     parts = current_parts()
     with parts.db.begin() as rows:
         ended = sessions.check(rows, uuid.UUID(session_id), user.id, now=parts.clock.now(), activity=activity)
-    if ended is None:
+    if ended in {None, "idle"}:
         roles = frozenset(role.name for role in user.roles)
         g.viewer = Viewer(str(user.id), user.name, roles, uuid.UUID(session_id))
     accounts().rows.remove()  # its connection is not needed for the rest of the request
@@ -133,12 +158,18 @@ def _recognise(*, activity: bool) -> sessions.Ended | None:
 
 
 def _to_sign_in(why: sessions.Ended, *, keeps: bool) -> ResponseReturnValue:
-    was_signed_in = SESSION_ID in session
-    session.clear()
+    back = request.path if request.method == "GET" and is_staff_path(request.path) else None
+    back = back if back != "/staff/queue" else None
+    if entrance.is_waiting():
+        return redirect(url_for("staff.second_step", next=back))
+    was_signed_in, locked = SESSION_ID in session, why == "idle"
+    if not locked:  # a locked session opens again by its person's password
+        session.clear()
     if was_signed_in and keeps and request.method == "POST":
         typed = [(name, text) for name, text in request.form.items(multi=True) if name != "csrf_token"]
-        return render_template("staff/signed_out.html", why=WHY_OUT[why], typed=typed), 401
+        return render_template("staff/signed_out.html", why=WHY_OUT[why], typed=typed, locked=locked), 401
+    if locked:
+        return redirect(url_for("staff.locked", next=back))
     if was_signed_in:
         flash(WHY_OUT[why], "info")
-    back = request.path if request.method == "GET" and is_staff_path(request.path) else None
-    return redirect(url_for("security.login", next=back if back != "/staff/queue" else None))
+    return redirect(url_for("security.login", next=back))

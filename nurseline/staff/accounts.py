@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
@@ -25,7 +24,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from wtforms import EmailField, PasswordField, SubmitField
 
 from nurseline.parts import current_parts
-from nurseline.staff import audit, sessions
+from nurseline.staff import audit, entrance, sessions
 from nurseline.staff.models import StaffRole, StaffUser
 from nurseline.staff.passwords import LONGEST
 from nurseline.staff.throttle import Attempt, Throttle
@@ -73,9 +72,7 @@ class SignInForm(LoginForm):
         self.email.data = email
         attempt = _attempt(email)
         if wait := accounts().throttle.count(attempt):
-            minutes = -(-wait // 60)
-            plural = "" if minutes == 1 else "s"
-            self.form_errors.append(f"Too many attempts. Wait {minutes} minute{plural}, then try again.")
+            self.form_errors.append(too_many(wait))
             log.warning("sign_in.too_many")
             return False
         unusable = len(email) > 255 or len(password) > LONGEST or "\0" in email + password
@@ -83,7 +80,6 @@ class SignInForm(LoginForm):
             self._say_only_that_it_is_wrong()
             return False
         accounts().throttle.succeeded(attempt)
-        _remember_device(email)
         return True
 
     def _say_only_that_it_is_wrong(self) -> None:
@@ -147,6 +143,20 @@ def is_staff_path(target: str) -> bool:
     return target.startswith("/staff/") and target.isascii() and target.isprintable() and "\\" not in target
 
 
+def too_many(seconds: int) -> str:
+    """What somebody reads who has tried too often."""
+    minutes = -(-seconds // 60)
+    return f"Too many attempts. Wait {minutes} minute{'' if minutes == 1 else 's'}, then try again."
+
+
+def attempt_of(user: StaffUser, what: str) -> Attempt:
+    """A further try of ``user`` at something beside the sign-in, in buckets of its own."""
+    here = accounts()
+    device = _devices().get(here.key(f"account {user.email.casefold()}"), "")
+    address = here.key(f"{what} address {request.remote_addr or ''}")
+    return Attempt(address, here.key(f"{what} {user.id}"), here.key(f"{what} {device}") if device else "")
+
+
 def _attempt(email: str) -> Attempt:
     here = accounts()
     account = here.key(f"account {email.casefold()}")
@@ -183,13 +193,17 @@ def _remember_device(email: str) -> None:
         return response
 
 
-def _signed_in(_app: Flask, user: StaffUser, **_: Any) -> None:
+def _signed_in(_app: Flask, user: StaffUser, authn_via: list[str] | None = None, **_: Any) -> None:
+    if (authn_via or []) == ["password"] and entrance.owes(user):
+        entrance.wait(user)
+        return
     parts = current_parts()
     now = parts.clock.now()
     with parts.db.begin() as rows:
         session[SESSION_ID] = str(sessions.open_session(rows, user.id, now=now))
         audit.record(rows, str(user.id), "signed_in", at=now, account_id=user.id)
     session.pop("csrf_token", None)  # forms of before the sign-in are void
+    _remember_device(user.email)  # only now: a password alone must not open a bucket for guesses at codes
     log.info("staff.signed_in", staff=str(user.id))
 
 
@@ -200,8 +214,3 @@ def _failed(_app: Flask, user: StaffUser | None = None, **_: Any) -> None:
     with parts.db.begin() as rows:
         audit.record(rows, str(user.id), "sign_in_failed", at=parts.clock.now(), account_id=user.id)
     log.warning("staff.sign_in_failed", staff=str(user.id))
-
-
-def new_uniquifier() -> str:
-    """A value that no session knows yet."""
-    return uuid.uuid4().hex

@@ -12,15 +12,14 @@ from typing import Any
 import click
 import sqlalchemy as sa
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from nurseline.parts import Parts
 from nurseline.staff import audit, own_phone, passwords, sessions
 from nurseline.staff.access import ROLES
-from nurseline.staff.accounts import new_uniquifier
-from nurseline.staff.models import StaffRole, StaffUser
+from nurseline.staff.models import StaffUser
+from nurseline.staff.people import new_uniquifier, roles_named
 
 Build = Callable[[], Parts]
 NAME_LONGEST = 80
@@ -167,8 +166,6 @@ def insert_account(
     session: Session, parts: Parts, *, email: str, name: str, role: str, password_hash: str
 ) -> StaffUser:
     """Add an account. ``password_hash``: of a checked password, as `passwords.hashed` makes it."""
-    names = [{"name": each} for each in ROLES]
-    session.execute(insert(StaffRole).values(names).on_conflict_do_nothing(index_elements=["name"]))
     now = parts.clock.now()
     user = StaffUser(
         id=uuid.uuid4(),
@@ -179,7 +176,7 @@ def insert_account(
         fs_uniquifier=new_uniquifier(),
         created_at=now,
     )
-    user.roles = [session.scalars(sa.select(StaffRole).where(StaffRole.name == role)).one()]
+    user.roles = roles_named(session, [role])
     session.add(user)
     session.flush()
     audit.record(session, ACTOR, "account_added", at=now, account_id=user.id)

@@ -7,7 +7,7 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import structlog
-from flask import Flask, Response, g, render_template, request, session
+from flask import Flask, Response, current_app, g, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -17,11 +17,11 @@ from nurseline.parts import current_parts
 from nurseline.phone import national
 from nurseline.staff import accounts, words
 from nurseline.staff.access import csrf
+from nurseline.staff.rights import KEEPERS
 from nurseline.watch import service as watch
 
 log = structlog.get_logger(__name__)
 
-KEEPERS = frozenset({"supervisor", "admin"})  # who keeps the clinic's hours and telephones
 POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; "
     "img-src 'self' data:"
@@ -60,6 +60,14 @@ ERRORS = {
 STALE_FORM = (
     "This page was open too long",
     "It belongs to another sign-in, so nothing was changed. Go back, reload the page and try again.",
+)
+# The pages under "Clinic": name, and endpoints of which the first is its address.
+CLINIC_PAGES = (
+    ("Hours and telephones", ("staff.clinic", "staff.edit_clinic_phone", "staff.clinic_phone")),
+    ("Answers", ("staff.answers", "staff.answer", "staff.sign_answer")),
+    ("Record", ("staff.audit_page",)),
+    ("People", ("staff.people", "staff.person", "staff.invite", "staff.rights")),
+    ("Settings", ("staff.settings", "staff.keep_settings")),
 )
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -122,6 +130,9 @@ def _for_templates() -> dict[str, Any]:
     return {
         "viewer": g.get("viewer"),
         "keepers": KEEPERS,
+        "clinic_pages": [endpoint for _, endpoints in CLINIC_PAGES for endpoint in endpoints],
+        "clinic_nav": CLINIC_PAGES,
+        "may_open": _may_open,
         "now": parts.clock.now(),
         "clinic": parts.settings.clinic_name,
         "zone": parts.settings.zone,
@@ -129,6 +140,13 @@ def _for_templates() -> dict[str, Any]:
         "signed_in": accounts.SESSION_ID in session and "viewer" in g,
         "standstill": standstill,
     }
+
+
+def _may_open(endpoint: str) -> bool:
+    """Whether the person who looks at this page may open that one too."""
+    none: frozenset[str] = frozenset()
+    roles = getattr(current_app.view_functions.get(endpoint), "allowed_roles", none)
+    return "viewer" in g and bool(g.viewer.roles & roles)
 
 
 def standstill() -> list[watch.Silence]:

@@ -65,6 +65,13 @@ def hashed(password: str) -> str:
     return str(argon2.hash(normalise(password)))
 
 
+def fits(password: str, stored: str) -> bool:
+    """Whether ``password`` is the one that ``stored`` was made of."""
+    if len(password) > LONGEST or "\0" in password:
+        return False
+    return bool(argon2.verify(normalise(password), stored))
+
+
 def fresh() -> str:
     """A random password that can be read out and typed."""
     groups = ("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP)) for _ in range(_GROUPS))

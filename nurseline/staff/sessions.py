@@ -48,14 +48,63 @@ def check(
     return None
 
 
+def unlock(session: Session, session_id: uuid.UUID, user_id: uuid.UUID, *, now: datetime) -> bool:
+    """Open a session that has locked itself; False if it has ended or is too old for that."""
+    opened = session.scalar(
+        sa.update(StaffSession)
+        .where(
+            StaffSession.id == session_id,
+            StaffSession.user_id == user_id,
+            StaffSession.ended_at.is_(None),
+            StaffSession.created_at > now - LONGEST,
+        )
+        .values(last_active_at=now)
+        .returning(StaffSession.id)
+    )
+    return opened is not None
+
+
+def lock(session: Session, session_id: uuid.UUID, *, now: datetime) -> None:
+    """Let the session be idle from now on: it opens again with the password."""
+    session.execute(
+        sa.update(StaffSession)
+        .where(StaffSession.id == session_id, StaffSession.ended_at.is_(None))
+        .values(last_active_at=sa.func.least(StaffSession.last_active_at, now - IDLE))
+    )
+
+
+def idle_left(session: Session, session_id: uuid.UUID, *, now: datetime) -> timedelta:
+    """How long until the session locks itself or is over; nothing if it has."""
+    row = session.get(StaffSession, session_id)
+    if row is None or row.ended_at is not None:
+        return timedelta(0)
+    return max(timedelta(0), min(row.last_active_at + IDLE, row.created_at + LONGEST) - now)
+
+
+def open_ones(session: Session, user_id: uuid.UUID, *, now: datetime) -> list[StaffSession]:
+    """Sessions of an account that are not over, the latest activity first."""
+    query = sa.select(StaffSession).where(
+        StaffSession.user_id == user_id,
+        StaffSession.ended_at.is_(None),
+        StaffSession.created_at > now - LONGEST,
+    )
+    return list(session.scalars(query.order_by(StaffSession.last_active_at.desc(), StaffSession.id)))
+
+
 def end(session: Session, session_id: uuid.UUID, *, now: datetime) -> None:
     """End one session."""
     _end(session, StaffSession.id == session_id, now)
 
 
-def end_all(session: Session, user_id: uuid.UUID, *, now: datetime) -> None:
-    """End every session of an account."""
-    _end(session, StaffSession.user_id == user_id, now)
+def end_all(session: Session, user_id: uuid.UUID, *, now: datetime, but: uuid.UUID | None = None) -> None:
+    """End every session of an account, except ``but``."""
+    which = StaffSession.user_id == user_id
+    _end(session, which & (StaffSession.id != but) if but else which, now)
+
+
+def end_one_of(session: Session, session_id: uuid.UUID, user_id: uuid.UUID, *, now: datetime) -> None:
+    """End one session if it is this account's."""
+    _end(session, (StaffSession.id == session_id) & (StaffSession.user_id == user_id), now)
 
 
 def _end(session: Session, which: sa.ColumnElement[bool], now: datetime) -> None:

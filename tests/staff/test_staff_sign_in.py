@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -88,7 +89,7 @@ def test_an_address_is_the_same_in_capitals_and_with_blanks(desk: Desk) -> None:
     assert user.email == "mixed@example.org"
 
 
-def test_fifteen_idle_minutes_end_the_session_and_looking_at_the_refreshed_list_does_not_count(
+def test_fifteen_idle_minutes_lock_the_session_and_looking_at_the_refreshed_list_does_not_count(
     desk: Desk,
 ) -> None:
     browser = desk.signed_in()
@@ -96,8 +97,9 @@ def test_fifteen_idle_minutes_end_the_session_and_looking_at_the_refreshed_list_
     assert browser.get("/staff/queue/rows").status_code == 200
     desk.clock.advance(timedelta(seconds=61))
     assert browser.get("/staff/queue/rows").status_code == 401
-    answer = browser.get("/staff/queue", follow_redirects=True)
-    assert "You were signed out after 15 minutes without activity." in answer.text
+    answer = browser.get("/staff/messages", follow_redirects=True)
+    assert answer.request.path == "/staff/locked"
+    assert "Ada, your password opens this page again." in " ".join(re.sub("<[^>]+>", "", answer.text).split())
 
 
 def test_working_keeps_the_session_alive_but_not_beyond_ten_hours(desk: Desk) -> None:

@@ -20,7 +20,7 @@ from nurseline.phone import parse
 from nurseline.staff import audit
 from nurseline.staff.access import allow, blueprint, keeps_words, viewer
 from nurseline.staff.clinic_forms import DayForm, HoursForm, PhoneForm
-from nurseline.staff.pages import KEEPERS
+from nurseline.staff.rights import KEEPERS
 
 
 @blueprint.get("/clinic")

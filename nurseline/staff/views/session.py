@@ -9,13 +9,14 @@ from flask_security import logout_user
 
 from nurseline.parts import current_parts
 from nurseline.staff import audit, sessions
-from nurseline.staff.access import allow, blueprint, viewer
+from nurseline.staff.access import allow, blueprint, viewer, when_locked
 
 log = structlog.get_logger(__name__)
 
 
 @blueprint.post("/sign-out")
 @allow()
+@when_locked
 def sign_out() -> ResponseReturnValue:
     """End this session here and in the database."""
     parts, person = current_parts(), viewer()
