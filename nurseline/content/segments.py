@@ -5,11 +5,12 @@ outside the alphabet moves the whole message to UCS-2 with 70 and 67 units. Sour
 Twilio's "What the heck is a segment".
 """
 
-_BASIC = frozenset(
+ALPHABET = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-_EXTENDED = frozenset("\f^{}\\[~]|€")
+EXTENSION = "\f^{}\\[~]|€"  # each takes two places
+_BASIC, _EXTENDED = frozenset(ALPHABET), frozenset(EXTENSION)
 
 ONE_PART = 160
 EACH_PART = 153

@@ -28,6 +28,7 @@ from nurseline.messaging.outbox import Plan, plan
 
 LATELY = timedelta(days=3)  # so long a text or call of the patient's may be answered without consent
 OF_USE = timedelta(hours=12)  # an answer that could not go by then would come out of nowhere
+MOST_TOLD = 5  # texts that came meanwhile
 PURPOSE = "staff"
 WRITTEN = OutboundMessage.purpose == PURPOSE
 Leave = Literal["agreed", "asked", "ended", "blocked", "never"]
@@ -64,14 +65,20 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Since:
-    """What came since: texts of colleagues, and of the patient; newest first."""
+class Said:
+    """A text that came while another was written. ``staff``: who wrote it; None for the patient."""
 
-    staff: Sequence[OutboundMessage]
-    patient: Sequence[InboundMessage]
+    at: datetime
+    words: str
+    staff: str | None
 
-    def __bool__(self) -> bool:
-        return bool(self.staff or self.patient)
+
+class OvertakenError(ValueError):
+    """Colleagues, or the patient, have written since the page was opened. ``said``: what, newest first."""
+
+    def __init__(self, said: Sequence[Said]) -> None:
+        super().__init__("somebody was faster")
+        self.said = said
 
 
 def leave(session: Session, contact: Contact, *, now: datetime, asks: bool) -> Leave:
@@ -90,13 +97,22 @@ def leave(session: Session, contact: Contact, *, now: datetime, asks: bool) -> L
 
 
 def write(
-    session: Session, contact: Contact, words: Words, *, key: uuid.UUID, staff: str, asks: bool, now: datetime
+    session: Session,
+    contact: Contact,
+    words: Words,
+    *,
+    key: uuid.UUID,
+    staff: str,
+    seen: Seen | None,
+    asks: bool,
+    now: datetime,
 ) -> bool:
     """Put a text of ``staff`` into the outbox; False if the same form did so before.
 
-    ``key``: of the form, so that a second press sends nothing. Raises RefusedError, or SentOtherwiseError.
+    ``key``: of the form, so that a second press sends nothing. ``seen``: what its writer had seen; None if
+    that is not known. Raises RefusedError, OvertakenError or SentOtherwiseError; then nothing is stored.
     """
-    lock(session, contact)
+    _lock(session, contact)
     message_id = uuid.uuid5(key, f"{contact.id} {staff}")
     before = session.get(OutboundMessage, message_id)
     if before is not None:
@@ -106,6 +122,8 @@ def write(
     why = leave(session, contact, now=now, asks=asks)
     if why not in MAY:
         raise RefusedError(why)
+    if seen is not None and (said := _since(session, contact, seen, staff)):
+        raise OvertakenError(said)
     text = Plan(
         PURPOSE,
         words.content,
@@ -120,7 +138,7 @@ def write(
     return True
 
 
-def lock(session: Session, contact: Contact) -> None:
+def _lock(session: Session, contact: Contact) -> None:
     """Let nobody else write to this contact until the transaction ends: the ledger first, as everybody."""
     consent.holds(session, contact.number_hash)
     row = sa.select(Contact.id).where(Contact.id == contact.id)
@@ -134,18 +152,19 @@ def seen_by_now(session: Session, contact_id: uuid.UUID) -> Seen:
     return Seen(session.scalar(texts) or 0, session.scalar(came) or 0)
 
 
-def since(session: Session, contact: Contact, seen: Seen, *, staff: str) -> Since:
-    """What came after ``seen``. Texts by ``staff`` themselves do not count."""
+def _since(session: Session, contact: Contact, seen: Seen, staff: str) -> list[Said]:
+    """What came after ``seen``, newest first. Texts by ``staff`` themselves do not count."""
     there = seen_by_now(session, contact.id)
-    texts: Sequence[OutboundMessage] = ()
-    came: Sequence[InboundMessage] = ()
+    said: list[Said] = []
     if there.staff > seen.staff:
         of_staff = sa.select(OutboundMessage).where(OutboundMessage.contact_id == contact.id, WRITTEN)
         newest = of_staff.order_by(OutboundMessage.created_at.desc(), OutboundMessage.id.desc())
-        found = session.scalars(newest.limit(there.staff - seen.staff))
-        texts = [text for text in found if text.written_by != staff]
+        texts = session.scalars(newest.limit(min(there.staff - seen.staff, MOST_TOLD)))
+        others = (text for text in texts if text.written_by != staff)
+        said += [Said(text.created_at, text.body or "", text.written_by or "") for text in others]
     if there.patient > seen.patient:
         of_patient = sa.select(InboundMessage).where(InboundMessage.contact_id == contact.id)
         last = of_patient.order_by(InboundMessage.received_at.desc(), InboundMessage.id.desc())
-        came = session.scalars(last.limit(there.patient - seen.patient)).all()
-    return Since(texts, came)
+        came = session.scalars(last.limit(min(there.patient - seen.patient, MOST_TOLD)))
+        said += [Said(text.received_at, text.body, None) for text in came]
+    return sorted(said, key=lambda one: one.at, reverse=True)

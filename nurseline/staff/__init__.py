@@ -5,6 +5,7 @@ from flask import Flask
 import nurseline.staff.views.account
 import nurseline.staff.views.calling
 import nurseline.staff.views.clinic
+import nurseline.staff.views.contact_changes
 import nurseline.staff.views.contacts
 import nurseline.staff.views.enrolment
 import nurseline.staff.views.invitation
@@ -16,6 +17,7 @@ import nurseline.staff.views.people
 import nurseline.staff.views.queue
 import nurseline.staff.views.second_step
 import nurseline.staff.views.session
+import nurseline.staff.views.texting
 import nurseline.staff.views.voicemail  # noqa: F401 - each adds its routes to the blueprint
 from nurseline.staff import accounts, pages
 from nurseline.staff.access import blueprint

@@ -22,6 +22,7 @@ ASKED_BY = {
     "call": "Asked for by call",
     "reminder": "Asked for in a reply to a message",
     "staff": "Put here by staff",
+    "line": "Put here by the line",
 }
 ITEM_STATUS = {
     "new": "Waiting",
@@ -123,6 +124,20 @@ NOT_AGAIN = {
     "no_texts": "This number cannot be texted.",
     "opted_out": "The patient has ended messages.",
     "content": "The carrier does not take these words.",
+}
+
+
+# Why staff may not text a number; by what right they may.
+REFUSED_TEXT = {
+    "ended": "This number has ended messages, so it is not texted. Call instead. Only the patient can start "
+    "messages again, by texting START.",
+    "blocked": "The carrier refuses messages to this number, so it cannot be texted. Call instead.",
+    "never": "This number never agreed to messages. It may only be answered: within {days} days after it "
+    "wrote or called, or while a request of the patient's is open. Call instead, or enrol the patient.",
+}
+MAY_TEXT = {
+    "agreed": "The patient agreed to messages.",
+    "asked": "The patient never agreed to messages, so write only to answer what they wrote or asked.",
 }
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from markupsafe import escape
 
-from nurseline.callbacks import service
+from nurseline.callbacks.outcomes import OUTCOMES
 from nurseline.consent import service as consent
 from nurseline.messaging.models import Call, CallStep, InboundMessage, OutboundEvent, OutboundMessage
 from nurseline.staff.models import StaffAudit
@@ -60,18 +60,21 @@ def text_out(desk: Desk, body: str | None, status: str, **more: object) -> uuid.
     return values["id"]  # type: ignore[return-value]
 
 
-def test_messages_stand_in_one_thread_in_order_with_times_in_the_clinics_zone(desk: Desk) -> None:
+def places(page: str, *words: str) -> list[int]:
+    """Where these stand on a page, in their order."""
+    return [page.index(one) for one in words]
+
+
+def test_everything_stands_in_one_timeline_the_newest_first_with_times_in_the_clinics_zone(desk: Desk) -> None:
     first = text_in(desk, "hi there")
     text_out(desk, "welcome words", "delivered", in_reply_to=first, position=0)
     text_out(desk, "menu words", "sent", in_reply_to=first, position=1)
     desk.clock.advance(timedelta(minutes=3))
     text_in(desk, "<i>my</i> arm", tier="urgent")
     page = desk.signed_in().get(f"/staff/contacts/{desk.contact().id}").text
-    places = [
-        page.index(words)
-        for words in ("hi there", "welcome words", "menu words", "&lt;i&gt;my&lt;/i&gt; arm")
-    ]
-    assert places == sorted(places)
+    timeline = page[page.index("newest first") :]
+    found = places(timeline, "&lt;i&gt;my&lt;/i&gt; arm", "menu words", "welcome words", "hi there")
+    assert found == sorted(found)
     assert "Today, 10:00 AM" in page
     assert "Today, 10:03 AM" in page
     assert "Worrying symptom" in page
@@ -94,7 +97,7 @@ def test_planned_messages_show_the_words_they_will_have(desk: Desk) -> None:
     page = ada.get(f"/staff/contacts/{desk.contact().id}").text
     assert str(escape(desk.parts.say("reminder.day1", "en").text)) in page
     assert "Today, 2:30 PM" in page
-    assert "not after Tomorrow, 2:30 AM" in page
+    assert "until Tomorrow, 2:30 AM" in page
 
 
 def test_calls_show_what_was_heard_and_said(desk: Desk) -> None:
@@ -179,7 +182,7 @@ def test_requests_of_the_contact_are_listed_with_their_outcome(desk: Desk) -> No
     ada.post(f"/staff/items/{item}/outcome", {"outcome": "left_voicemail"})
     page = ada.get(f"/staff/contacts/{desk.contact().id}").text
     assert "Wants to be scheduled" in page
-    assert service.OUTCOMES["left_voicemail"] in page
+    assert OUTCOMES["left_voicemail"] in page
 
 
 def test_long_words_of_every_kind_are_shown_whole(desk: Desk) -> None:
