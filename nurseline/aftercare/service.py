@@ -30,6 +30,7 @@ from nurseline.zones import UnknownZoneError, zone
 
 Channel = Literal["text", "call"]
 REPLACED = "replaced by a later injection"
+ALREADY = "this injection is enrolled already"
 
 
 class EnrolError(ValueError):
@@ -194,5 +195,5 @@ def _insert(session: Session, contact: Contact, entry: Enrolment, now: datetime)
         new.on_conflict_do_nothing(index_elements=["contact_id", "performed_at"]).returning(Injection.id)
     )
     if made is None:
-        raise EnrolError("performed_at", "this injection is enrolled already")
+        raise EnrolError("performed_at", ALREADY)
     return made

@@ -9,6 +9,7 @@ import click
 
 from nurseline.app import build
 from nurseline.commands.enrol import enrol
+from nurseline.commands.import_injections import import_injections
 from nurseline.commands.reply import reply
 from nurseline.config import Settings, SettingsError, load_database_url, load_settings
 from nurseline.content.commands import content
@@ -63,7 +64,7 @@ def new_key_command() -> None:
     click.echo(new_key())
 
 
-for command in (content, staff, enrol, explain_command(reply), evaluate):
+for command in (content, staff, enrol, import_injections, explain_command(reply), evaluate):
     cli.add_command(command)
 
 

@@ -8,6 +8,8 @@ import nurseline.staff.views.clinic
 import nurseline.staff.views.contact_changes
 import nurseline.staff.views.contacts
 import nurseline.staff.views.enrolment
+import nurseline.staff.views.exports
+import nurseline.staff.views.imports
 import nurseline.staff.views.invitation
 import nurseline.staff.views.items
 import nurseline.staff.views.lock
@@ -15,11 +17,12 @@ import nurseline.staff.views.messages
 import nurseline.staff.views.own_phone
 import nurseline.staff.views.people
 import nurseline.staff.views.queue
+import nurseline.staff.views.search
 import nurseline.staff.views.second_step
 import nurseline.staff.views.session
 import nurseline.staff.views.texting
 import nurseline.staff.views.voicemail  # noqa: F401 - each adds its routes to the blueprint
-from nurseline.staff import accounts, pages
+from nurseline.staff import accounts, pages, uploads
 from nurseline.staff.access import blueprint
 
 __all__ = ["register"]
@@ -27,6 +30,7 @@ __all__ = ["register"]
 
 def register(app: Flask) -> None:
     """Add the staff pages, and sign-in, to ``app``."""
+    uploads.install(app)
     pages.install(app)
     accounts.install(app)
     app.register_blueprint(blueprint)
