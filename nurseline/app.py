@@ -15,7 +15,7 @@ from nurseline.carrier.gateway import PROMPT, TwilioGateway
 from nurseline.carrier.recordings import Recordings
 from nurseline.carrier.signature import SignatureCheck
 from nurseline.clinic.hours import HoursError
-from nurseline.clinic.service import Clinic
+from nurseline.clinic.service import Clinic, promises_from
 from nurseline.clock import Clock, SystemClock
 from nurseline.config import Settings, SettingsError, load_settings
 from nurseline.consent.allowed import AllowedHours
@@ -40,7 +40,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
     keyring = Keyring(settings.keys)
     db = Database(settings.database_url, keyring)
     try:
-        clinic = Clinic(db, settings.clinic_hours, settings.zone)
+        clinic = Clinic(db, settings.clinic_hours, settings.zone, promises_from(settings.promises))
     except HoursError as error:
         raise SettingsError(f"CLINIC_HOURS: {error}") from error
     languages = _languages(settings, content)

@@ -178,6 +178,18 @@ class Settings(BaseSettings):
         "Mon-Fri 08:00-17:00",
         description="opening hours; several as 'Mon-Thu 08:00-12:00,13:00-17:00; Fri 08:00-12:00'",
     )
+    promise_emergency_minutes: int = Field(
+        5, ge=1, le=60, description="minutes, day and night, until somebody calls about an emergency"
+    )
+    promise_urgent_minutes: int = Field(
+        30, ge=10, le=480, description="working minutes in which a call is promised about what is urgent"
+    )
+    promise_clinical_minutes: int = Field(
+        240, ge=15, le=960, description="working minutes in which a nurse's call is promised"
+    )
+    promise_office_days: int = Field(
+        1, ge=1, le=5, description="working days in which a call about visits and the rest is promised"
+    )
     clinic_regions: Regions = Field("US", description="comma list of regions whose numbers are answered")
     message_hours: DaySpan = Field(
         "09:00-20:00", description="local hours in which automated messages may go"
@@ -289,6 +301,16 @@ class Settings(BaseSettings):
         """First and last local time for automated messages; a last of 00:00 means midnight."""
         first, last = self.message_hours.split("-")
         return _clock_time(first), _clock_time(last)
+
+    @property
+    def promises(self) -> dict[str, int]:
+        """By when calls are promised until staff set something else."""
+        return {
+            "emergency_minutes": self.promise_emergency_minutes,
+            "urgent_minutes": self.promise_urgent_minutes,
+            "clinical_minutes": self.promise_clinical_minutes,
+            "office_days": self.promise_office_days,
+        }
 
     @property
     def facts(self) -> dict[str, str]:

@@ -26,6 +26,7 @@ SOFT_SECONDS, HARD_SECONDS = 75, 90
 # The queue of each task.
 ROUTES = {
     SEND_URGENT: URGENT,
+    "escalate": URGENT,
     "send_reminders": REMINDERS,
     "tidy": HOUSEKEEPING,
     "look_up_unknown": HOUSEKEEPING,
@@ -37,6 +38,7 @@ EVERY = {
     SEND_URGENT: 1.0,
     "send_reminders": 1.0,
     "tidy": 5.0,
+    "escalate": 20.0,
     "fetch_voicemail": 10.0,
     "look_up_unknown": 20.0,
     "poll_sent": 20.0,

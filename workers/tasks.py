@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import structlog
 
-from nurseline.callbacks import voicemail
+from nurseline.callbacks import escalation, voicemail
 from nurseline.callbacks.lost_calls import look_after
-from nurseline.callbacks.service import give_back_expired
+from nurseline.callbacks.service import come_back, give_back_expired
 from nurseline.messaging.answers import record_silence
 from nurseline.messaging.call_checks import check_calls
 from nurseline.messaging.outbox import take_back_stale
@@ -39,16 +39,28 @@ def send_reminders() -> int:
 def tidy() -> None:
     """Return claims that ran out: of messages after a dead worker, of items after their lease.
 
-    Also raise what patients asked for and then left in the middle of, and record that they did not answer.
+    Also put items back whose time has come, raise what patients asked for and then left in the middle of, and
+    record that they did not answer.
     """
     now = parts().clock.now()
     with parts().db.begin() as session:
         take_back_stale(session, now=now)
     with parts().db.begin() as session:
         give_back_expired(session, now=now)
+    with parts().db.begin() as session:
+        come_back(session, now=now)
     collect(parts())
     with parts().db.begin() as session:
         record_silence(session, now=now)
+
+
+@app.task(name="escalate", base=Wakeup)
+def escalate() -> None:
+    """Raise items whose promise is near or past, tell people on call, and tell patients of late calls."""
+    now, settings = parts().clock.now(), parts().settings
+    numbers = tuple(filter(None, settings.alert_numbers.split(",")))
+    needed = escalation.Escalation(parts().keyring, numbers, parts().hours, settings.regions)
+    escalation.run(parts().db, needed, now=now)
 
 
 @app.task(name="fetch_voicemail", base=Wakeup)

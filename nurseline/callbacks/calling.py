@@ -183,6 +183,7 @@ def pressed(session: Session, attempt_id: uuid.UUID, call_sid: str, *, now: date
         return None
     if attempt.result == "":
         attempt.result = "dialled"
+        _tried(session, attempt, now)
         _keep(session, attempt, until=now + LONGEST_TALK + SPARE)
     return session.get_one(CallbackItem, attempt.item_id)
 
@@ -212,6 +213,7 @@ def patient_moved(session: Session, attempt_id: uuid.UUID, report: LegReport) ->
     attempt = _of_patient(session, attempt_id, report.call_sid)
     if attempt is None:
         return
+    _tried(session, attempt, report.at)
     if report.status in FINAL:
         _patient_ended(session, attempt, report)
     elif attempt.ended_at is not None:
@@ -348,6 +350,12 @@ def end(session: Session, attempt: CallbackAttempt, result: str, now: datetime) 
     ):
         item = session.get_one(CallbackItem, attempt.item_id, populate_existing=True)
         MOVES.note(session, [item.id], item.status, at=now, cause=cause)
+
+
+def _tried(session: Session, attempt: CallbackAttempt, at: datetime) -> None:
+    """The patient's telephone was called: the first time counts for the reports and keeps the promise."""
+    first = (CallbackItem.id == attempt.item_id, CallbackItem.first_attempt_at.is_(None))
+    session.execute(sa.update(CallbackItem).where(*first).values(first_attempt_at=at))
 
 
 def _keep(session: Session, attempt: CallbackAttempt, *, until: datetime) -> None:

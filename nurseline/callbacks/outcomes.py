@@ -248,7 +248,7 @@ class _Finishing:
         if step.what == "close":
             return self._last_try(hours, regions)
         # Everybody on call hears of what nobody could reach three times, once it stands in the queue.
-        raised: dict[str, Any] = {"escalation": 2, "escalated_at": None} if step.what == "decide" else {}
+        raised = {"escalation": 2 if step.what == "decide" else 0, "escalated_at": None}
         status = "new" if step.at is None else "waiting_retry"
         self._move(status, outcome, note, {"due_again_at": step.at or self.now, **FREE, **raised})
         return Closing(closed=False, again_at=step.at, text=False, what=step.what)

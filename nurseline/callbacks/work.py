@@ -125,7 +125,7 @@ def snooze(
     if until > now + longest:
         most = "two hours" if item.reason == "urgent" else f"{longest.days} days"
         raise QueueError(f"This can be put off for {most} at most.")
-    values = {"due_again_at": until, **FREE}
+    values = {"due_again_at": until, "escalation": 0, "escalated_at": None, **FREE}
     _move(session, item_id, "snoozed", staff, cause="put off", note=note, values=values, now=now)
 
 

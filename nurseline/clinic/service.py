@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,13 +14,29 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from nurseline.clinic.hours import Hours, HoursError, intervals_text, parse_hours, parse_intervals, week_text
+from nurseline.clinic.hours import (
+    Hours,
+    HoursError,
+    Promises,
+    intervals_text,
+    parse_hours,
+    parse_intervals,
+    week_text,
+)
 from nurseline.clinic.models import ClinicDay, ClinicSetting, StaffPhone
 from nurseline.db import Database
 
 log = structlog.get_logger(__name__)
 
 HOURS = "hours"
+PROMISE = "promise."  # begins the names of the settings of promises
+# What can be set, and from where to where: minutes (`Promises` says on which clock), or working days.
+PROMISES = {
+    "emergency_minutes": (1, 60),
+    "urgent_minutes": (10, 480),
+    "clinical_minutes": (15, 960),
+    "office_days": (1, 5),
+}
 KEPT_SECONDS = 5.0  # how long a process may work with hours that another one has changed
 LABEL_LONGEST, NAME_LONGEST, SHIFT_LONGEST = 60, 80, 200
 DAYS_AHEAD = timedelta(days=730)
@@ -48,21 +64,27 @@ class Phone:
 class Clinic:
     """The clinic's hours for one process: those of the environment until staff set others."""
 
-    def __init__(self, db: Database, hours_text: str, zone: ZoneInfo) -> None:
-        """Raises HoursError if ``hours_text`` cannot be read."""
+    def __init__(
+        self, db: Database, hours_text: str, zone: ZoneInfo, promises: Promises | None = None
+    ) -> None:
+        """``promises``: those until staff set others. Raises HoursError if ``hours_text`` cannot be read."""
         self._db = db
         self._zone = zone
-        self._usual = parse_hours(hours_text, zone)
+        self._usual = parse_hours(hours_text, zone).promising(promises or Promises())
         self._usual_text = hours_text
         self._known: tuple[float, Hours, str] | None = None
 
     def hours(self) -> Hours:
-        """Opening hours with holidays, at most `KEPT_SECONDS` old."""
+        """Opening hours with holidays and what is promised within them, at most `KEPT_SECONDS` old."""
         return self._current()[1]
 
     def hours_text(self) -> str:
         """The weekly hours as written, such as ``Mon-Fri 08:00-17:00``."""
         return self._current()[2]
+
+    def promises(self) -> Promises:
+        """By when calls are promised."""
+        return self.hours().promises
 
     def forget(self) -> None:
         """Read again at the next use: something was changed."""
@@ -75,7 +97,8 @@ class Clinic:
         try:
             with self._db.begin() as session:
                 text = stored_hours(session) or self._usual_text
-                hours = parse_hours(text, self._zone).with_days(_days(session))
+                promises = stored_promises(session, self._usual.promises)
+                hours = parse_hours(text, self._zone).with_days(_days(session)).promising(promises)
             known = (now, hours, text)
         except Exception as error:  # a promise by hours that may be old is better than none
             log.warning("clinic.hours_not_read", error=type(error).__name__)
@@ -95,14 +118,57 @@ def set_hours(session: Session, text: str, zone: ZoneInfo, *, now: datetime, sta
         kept = week_text(parse_hours(text, zone).week)
     except HoursError as error:
         raise ClinicError("hours", str(error)) from error
-    new = insert(ClinicSetting).values(name=HOURS, value=kept, changed_at=now, changed_by=staff)
-    session.execute(
-        new.on_conflict_do_update(
-            index_elements=["name"],
-            set_={"value": new.excluded.value, "changed_at": now, "changed_by": staff},
-        )
-    )
+    _set(session, {HOURS: kept}, now=now, staff=staff)
     return kept
+
+
+def _set(session: Session, values: Mapping[str, str], *, now: datetime, staff: str) -> None:
+    rows = [
+        {"name": name, "value": value, "changed_at": now, "changed_by": staff}
+        for name, value in sorted(values.items())
+    ]
+    new = insert(ClinicSetting).values(rows)
+    changed = {name: new.excluded[name] for name in ("value", "changed_at", "changed_by")}
+    session.execute(new.on_conflict_do_update(index_elements=["name"], set_=changed))
+
+
+def promises_from(numbers: Mapping[str, int]) -> Promises:
+    """The promises of these numbers, named as in `PROMISES`. Raises ClinicError naming the one at fault."""
+    for name, (least, most) in PROMISES.items():
+        if not least <= numbers[name] <= most:
+            raise ClinicError(name, f"a number from {least} to {most}")
+    return Promises(
+        emergency=timedelta(minutes=numbers["emergency_minutes"]),
+        urgent=timedelta(minutes=numbers["urgent_minutes"]),
+        clinical=timedelta(minutes=numbers["clinical_minutes"]),
+        office=numbers["office_days"],
+    )
+
+
+def promise_numbers(promises: Promises) -> dict[str, int]:
+    """The other way round, for forms."""
+    return {
+        "emergency_minutes": promises.emergency // timedelta(minutes=1),
+        "urgent_minutes": promises.urgent // timedelta(minutes=1),
+        "clinical_minutes": promises.clinical // timedelta(minutes=1),
+        "office_days": promises.office,
+    }
+
+
+def stored_promises(session: Session, usual: Promises) -> Promises:
+    """The promises that staff have set, ``usual`` where they have not."""
+    names = {f"{PROMISE}{name}": name for name in PROMISES}
+    query = sa.select(ClinicSetting.name, ClinicSetting.value).where(ClinicSetting.name.in_(names))
+    stored = {names[row.name]: int(row.value) for row in session.execute(query)}
+    return promises_from({**promise_numbers(usual), **stored})
+
+
+def set_promises(session: Session, numbers: Mapping[str, int], *, now: datetime, staff: str) -> Promises:
+    """Keep other promises; they count for requests from now on. Raises ClinicError naming the field."""
+    promises = promises_from(numbers)
+    values = {f"{PROMISE}{name}": str(number) for name, number in promise_numbers(promises).items()}
+    _set(session, values, now=now, staff=staff)
+    return promises
 
 
 def special_days(session: Session, today: date) -> Sequence[ClinicDay]:

@@ -1,13 +1,14 @@
 """What the tests of the callback queue do: ask, claim, give back, close, and look."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from nurseline.callbacks import outcomes
+from nurseline.callbacks import outcomes, work
 from nurseline.callbacks import service as callbacks
 from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackWords
 from nurseline.callbacks.outcomes import Closing
@@ -86,3 +87,27 @@ def words_of(parts: Parts, item: uuid.UUID) -> list[str]:
 def queue(parts: Parts) -> list[uuid.UUID]:
     with parts.db.begin() as session:
         return [item.id for item in callbacks.queue(session)]
+
+
+def do(parts: Parts, what: Callable[..., Any], item: uuid.UUID, *more: Any, **named: Any) -> Any:
+    """One step of Ada's, unless it is said whose."""
+    with parts.db.begin() as session:
+        return what(session, item, *(more or (ADA,)), now=parts.clock.now(), **named)
+
+
+def take(parts: Parts, staff: Staff = ADA, **named: Any) -> uuid.UUID | None:
+    with parts.db.begin() as session:
+        item = work.take_next(session, staff, now=parts.clock.now(), **named)
+        return item.id if item else None
+
+
+def come_back(parts: Parts) -> int:
+    with parts.db.begin() as session:
+        return callbacks.come_back(session, now=parts.clock.now())
+
+
+def mine(parts: Parts, reason: Any = "nurse", number: str = NUMBER) -> uuid.UUID:
+    """An item that Ada has."""
+    item = ask(parts, reason, number).item_id
+    claim(parts, item, ADA)
+    return item
