@@ -11,6 +11,7 @@ import nurseline.staff.views.enrolment
 import nurseline.staff.views.exports
 import nurseline.staff.views.imports
 import nurseline.staff.views.invitation
+import nurseline.staff.views.item_work
 import nurseline.staff.views.items
 import nurseline.staff.views.lock
 import nurseline.staff.views.messages

@@ -7,12 +7,10 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, SelectField, StringField, TextAreaField, ValidationError
+from wtforms import BooleanField, Field, SelectField, StringField, ValidationError
 from wtforms.fields import DateField, TimeField
 
 from nurseline.aftercare.service import EnrolError
-from nurseline.callbacks.outcomes import OUTCOMES
-from nurseline.callbacks.service import NOTE_LONGEST
 from nurseline.phone import Kind, PhoneNumber, parse
 from nurseline.staff.local_time import LocalInstant, LocalTimeError, local_instant, read_date, read_time
 from nurseline.zones import US_ZONES, UnknownZoneError, zone
@@ -61,24 +59,6 @@ class Textual:
 def one_line_ends(text: str | None) -> str:
     """Line ends as one character each: browsers send two, but count one."""
     return (text or "").replace("\r\n", "\n").replace("\r", "\n").strip()
-
-
-class OutcomeForm(FlaskForm):  # type: ignore[misc]
-    """How an item ended."""
-
-    outcome = SelectField("Outcome", choices={"": "Choose…", **OUTCOMES}, validate_choice=False)
-    note = TextAreaField(
-        "Note",
-        filters=[one_line_ends],
-        validators=[Textual(NOTE_LONGEST)],
-        description="What was said and done. Only staff can read it.",
-        render_kw={"rows": 4, "maxlength": NOTE_LONGEST, "dir": "auto"},
-    )
-
-    def validate_outcome(self, field: Field) -> None:
-        """One from the list."""
-        if field.data not in OUTCOMES:
-            raise ValidationError("Choose an outcome from the list.")
 
 
 class WallDate(DateField):  # type: ignore[misc]

@@ -7,13 +7,11 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from html import unescape
 
 import pytest
 import sqlalchemy as sa
 
-from nurseline.callbacks.models import CallbackEvent, CallbackItem
-from nurseline.callbacks.service import NOTE_LONGEST, OUTCOMES, give_back_expired
+from nurseline.callbacks.models import CallbackItem
 from nurseline.staff.models import StaffAudit
 from tests.staff.conftest import Desk
 
@@ -64,6 +62,7 @@ def test_a_row_tells_what_it_is_in_plain_words_with_promise_words_and_masked_num
     assert "•••-0123" in page
     assert "5550123" not in page.replace("-", "")
     assert "Nobody yet" in page
+    assert re.search(r"No\. \d{4}", page)
 
 
 def test_what_is_late_says_so_in_words(desk: Desk) -> None:
@@ -77,30 +76,6 @@ def test_what_is_late_says_so_in_words(desk: Desk) -> None:
 
 def test_an_empty_queue_says_so(desk: Desk) -> None:
     assert "Nothing is waiting." in desk.signed_in().get("/staff/queue").text
-
-
-def test_claim_outcome_and_note_close_an_item(desk: Desk) -> None:
-    item = desk.item("schedule", "Friday please")
-    ada = desk.signed_in("Ada")
-    assert ada.post(f"/staff/items/{item}/claim").location == f"/staff/items/{item}"
-    page = ada.get(f"/staff/items/{item}").text
-    assert "202-555-0123" in page
-    for label in OUTCOMES.values():
-        assert label.replace("'", "&#39;") in page
-    answer = ada.post(
-        f"/staff/items/{item}/outcome",
-        {"outcome": "reached_scheduled", "note": "Friday\r\nat nine"},
-        follow_redirects=True,
-    )
-    assert "Recorded: Reached: scheduled." in answer.text
-    assert rows_of(answer.text) == []
-    with desk.parts.db.begin() as session:
-        assert session.get_one(CallbackItem, item).outcome == "reached_scheduled"
-        events = session.scalars(sa.select(CallbackEvent).where(CallbackEvent.subject_id == item)).all()
-        assert [event.note for event in events if event.status == "done"] == ["Friday\nat nine"]
-    closed = ada.get(f"/staff/items/{item}").text
-    assert "Friday\nat nine" in closed
-    assert "Record outcome" not in closed
 
 
 def test_who_comes_second_is_told_who_has_it(desk: Desk) -> None:
@@ -128,57 +103,6 @@ def test_a_claim_that_ran_out_is_free_again_with_its_promise(desk: Desk) -> None
     assert "202-555-0123" in ben.get(f"/staff/items/{item}").text
 
 
-def test_what_was_typed_is_kept_when_the_item_went_to_somebody_else_meanwhile(desk: Desk) -> None:
-    item = desk.item()
-    ada = desk.signed_in("Ada")
-    ada.post(f"/staff/items/{item}/claim")
-    desk.clock.advance(timedelta(minutes=14))
-    ada.get(f"/staff/items/{item}")
-    desk.clock.advance(timedelta(minutes=2))
-    desk.signed_in("Ben").post(f"/staff/items/{item}/claim")
-    answer = ada.post(f"/staff/items/{item}/outcome", {"outcome": "no_answer", "note": "rang twice"})
-    assert answer.status_code == 409
-    assert "Ben has this item." in answer.text
-    assert "rang twice" in answer.text
-
-
-def test_a_call_longer_than_the_claim_can_still_be_recorded(desk: Desk) -> None:
-    item = desk.item()
-    ada = desk.signed_in("Ada")
-    ada.post(f"/staff/items/{item}/claim")
-    ada.get(f"/staff/items/{item}")
-    desk.clock.advance(timedelta(minutes=14))
-    ada.get("/staff/messages")
-    desk.clock.advance(timedelta(minutes=5))
-    with desk.parts.db.begin() as session:
-        assert give_back_expired(session, now=desk.clock.now()) == 1
-    assert ada.post(f"/staff/items/{item}/outcome", {"outcome": "reached_resolved"}).status_code == 302
-    with desk.parts.db.begin() as session:
-        assert session.get_one(CallbackItem, item).outcome == "reached_resolved"
-
-
-def test_words_typed_before_an_idle_sign_out_can_be_sent_after_signing_in_again(desk: Desk) -> None:
-    item, user = desk.item(), desk.account("Ada")
-    ada = desk.browser()
-    ada.sign_in(user.email)
-    ada.post(f"/staff/items/{item}/claim")
-    ada.get(f"/staff/items/{item}")
-    desk.clock.advance(timedelta(minutes=20))
-    form = {"outcome": "reached_resolved", "note": "\nfelt well\n<b>again</b>"}
-    locked = ada.post(f"/staff/items/{item}/outcome", form)
-    assert locked.status_code == 401
-    assert "What you typed is not lost" in locked.text
-    kept = dict(re.findall(r'<textarea name="(\w+)" hidden>\n(.*?)</textarea>', locked.text, re.DOTALL))
-    assert {name: unescape(text) for name, text in kept.items()} == form
-    ada.sign_in(user.email)
-    again = ada.client.post(f"/staff/items/{item}/outcome", data=form)
-    assert again.status_code == 422
-    assert "belongs to an earlier sign-in" in again.text
-    assert "felt well" in again.text
-    ada.get(f"/staff/items/{item}")
-    assert ada.post(f"/staff/items/{item}/outcome", form).status_code == 302
-
-
 def test_giving_back_puts_it_into_the_queue_again(desk: Desk) -> None:
     item = desk.item()
     ada = desk.signed_in("Ada")
@@ -187,38 +111,6 @@ def test_giving_back_puts_it_into_the_queue_again(desk: Desk) -> None:
     assert "back in the queue" in answer.text
     assert rows_of(answer.text) == [item]
     assert "Claim it first" in ada.post(f"/staff/items/{item}/release", follow_redirects=True).text
-
-
-@pytest.mark.parametrize(
-    ("form", "words"),
-    [
-        ({"outcome": "", "note": "my words"}, "Choose an outcome from the list."),
-        ({"outcome": "cured", "note": "my words"}, "Choose an outcome from the list."),
-        ({"note": "my words"}, "Choose an outcome from the list."),
-        ({"outcome": "no_answer", "note": "my words" * 1000}, f"8000 characters, {NOTE_LONGEST} fit"),
-        ({"outcome": "no_answer", "note": "my words\0"}, "a character that is not text"),
-    ],
-)
-def test_a_wrong_outcome_form_changes_nothing_and_keeps_what_was_typed(
-    desk: Desk, form: dict[str, str], words: str
-) -> None:
-    item = desk.item()
-    ada = desk.signed_in("Ada")
-    ada.post(f"/staff/items/{item}/claim")
-    answer = ada.post(f"/staff/items/{item}/outcome", form)
-    assert answer.status_code == 422
-    assert words in answer.text
-    assert "my words" in answer.text
-    with desk.parts.db.begin() as session:
-        assert session.get_one(CallbackItem, item).status == "claimed"
-
-
-def test_a_note_may_hold_any_writing(desk: Desk) -> None:
-    item, note = desk.item(), "\u202eمرحبا 😀 " + "x" * 1900
-    ada = desk.signed_in("Ada")
-    ada.post(f"/staff/items/{item}/claim")
-    assert ada.post(f"/staff/items/{item}/outcome", {"outcome": "no_answer", "note": note}).status_code == 302
-    assert note.strip() in ada.get(f"/staff/items/{item}").text
 
 
 def test_a_number_is_shown_on_request_for_a_while_and_the_request_is_written_down(desk: Desk) -> None:
@@ -278,14 +170,117 @@ def test_the_queue_takes_as_few_statements_for_many_items_as_for_few(desk: Desk)
     assert counts[0] == counts[1] <= 12
 
 
-def test_more_items_than_fit_are_counted_and_the_first_are_shown(
+def test_more_items_than_fit_are_counted_and_stand_on_further_pages(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nurseline.staff.queries.items.queue_page.__kwdefaults__", {"limit": 3})
+    monkeypatch.setattr("nurseline.staff.queries.queue.queue_page.__kwdefaults__", {"limit": 3})
     ada = desk.signed_in("Ada")
-    for i in range(5):
-        desk.item("nurse", number=f"+1202555{1000 + i}")
+    items = [
+        desk.item("nurse", number=f"+1202555{1000 + i}", promised=timedelta(hours=1, minutes=i))
+        for i in range(7)
+    ]
     page = ada.get("/staff/queue").text
-    assert "5 open items" in page
-    assert "The first 3 are shown." in page
-    assert len(rows_of(page)) == 3
+    assert "7 open items" in page
+    assert "Shown are 1 to 3 of 7." in page
+    assert [row for n in (1, 2, 3) for row in rows_of(ada.get(f"/staff/queue?page={n}").text)] == items
+    assert rows_of(ada.get("/staff/queue?page=99").text) == items[6:]
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "", "9" * 400, "1e3", "\u0663", "%00"])
+def test_an_address_that_says_nothing_sensible_shows_the_first_page(desk: Desk, page: str) -> None:
+    item = desk.item()
+    ada = desk.signed_in("Ada")
+    answer = ada.get(f"/staff/queue?page={page}&view={page}&reason={page}")
+    assert answer.status_code == 200
+    assert rows_of(answer.text) == [item]
+
+
+def test_the_parts_of_the_queue_hold_what_they_are_called(desk: Desk) -> None:
+    ada, ben = desk.signed_in("Ada"), desk.signed_in("Ben")
+    free, mine, his, later = (desk.item("nurse", number=f"+120255501{i}1") for i in range(4))
+    office = desk.item("admin", number="+12025550151")
+    ada.post(f"/staff/items/{mine}/claim")
+    ben.post(f"/staff/items/{his}/claim")
+    ada.post(f"/staff/items/{later}/claim")
+    ada.post(f"/staff/items/{later}/put-off", {"until": "hour"})
+
+    def shown(query: str) -> set[uuid.UUID]:
+        return set(rows_of(ada.get(f"/staff/queue?{query}").text))
+
+    assert shown("view=all") == {free, mine, his, later, office}
+    assert shown("view=free") == {free, office}
+    assert shown("view=mine") == {mine}
+    assert shown("view=later") == {later}
+    assert shown("reason=admin") == {office}
+    assert shown("view=mine&reason=admin") == set()
+    assert "Nothing fits this choice." in ada.get("/staff/queue?view=mine&reason=admin").text
+    page = ada.get("/staff/queue").text
+    assert rows_of(page)[-1] == later  # what rests stands last
+    assert "Put off: Today, 11:00 AM" in page
+
+
+def test_next_claims_what_stands_on_top_and_opens_it(desk: Desk) -> None:
+    desk.item("schedule", number="+12025550101")
+    emergency = desk.item("emergency", "chest pain", number="+12025550102", promised=timedelta(minutes=5))
+    ada, ben = desk.signed_in("Ada"), desk.signed_in("Ben")
+    assert ada.post("/staff/queue/next").location == f"/staff/items/{emergency}"
+    assert "How did it end?" in ada.get(f"/staff/items/{emergency}").text
+    assert ben.post("/staff/queue/next").location != f"/staff/items/{emergency}"
+    empty = ben.post("/staff/queue/next", follow_redirects=True)
+    assert "There is nothing to take now." in empty.text
+
+
+def test_next_gives_a_scheduler_no_clinical_item(desk: Desk) -> None:
+    desk.item("nurse", number="+12025550101", promised=timedelta(minutes=-10))
+    scheduler = desk.signed_in("Sue", "scheduler")
+    answer = scheduler.post("/staff/queue/next", follow_redirects=True)
+    assert "nothing about scheduling or the office" in answer.text
+    office = desk.item("schedule", number="+12025550102")
+    assert scheduler.post("/staff/queue/next").location == f"/staff/items/{office}"
+
+
+def test_the_mark_answers_nothing_new_until_something_changes_and_counts_emergencies(desk: Desk) -> None:
+    ada = desk.signed_in("Ada")
+    desk.item("nurse", number="+12025550101")
+    first = ada.get("/staff/queue/mark")
+    assert first.json["alarms"] == 0
+    known = {"If-None-Match": first.headers["ETag"]}
+    assert ada.get("/staff/queue/mark", headers=known).status_code == 304
+    emergency = desk.item("emergency", "chest pain", number="+12025550102")
+    news = ada.get("/staff/queue/mark", headers=known)
+    assert (news.status_code, news.json["alarms"]) == (200, 1)
+    assert news.json["mark"] == ada.get("/staff/queue/rows").headers["ETag"].strip('"')
+    ada.post(f"/staff/items/{emergency}/claim")
+    known = {"If-None-Match": news.headers["ETag"]}
+    assert ada.get("/staff/queue/mark", headers=known).json["alarms"] == 0
+    ada.post(f"/staff/items/{emergency}/release")
+    assert ada.get("/staff/queue/mark").json["alarms"] == 1
+
+
+def test_watching_the_queue_is_no_activity(desk: Desk) -> None:
+    ada = desk.signed_in("Ada")
+    for _ in range(3):
+        desk.clock.advance(timedelta(minutes=6))
+        code = ada.get("/staff/queue/mark").status_code
+    assert code == 401
+
+
+def test_the_mark_takes_few_statements(desk: Desk) -> None:
+    ada = desk.signed_in("Ada")
+    etag = ada.get("/staff/queue/mark").headers["ETag"]
+    with statements(desk) as seen:
+        assert ada.get("/staff/queue/mark", headers={"If-None-Match": etag}).status_code == 304
+    assert len(seen) <= 6
+
+
+def test_a_row_tells_tries_level_and_name(desk: Desk) -> None:
+    item = desk.item("nurse")
+    with desk.parts.db.begin() as session:
+        row = session.get_one(CallbackItem, item)
+        row.attempts, row.escalation = 2, 1
+        assert row.contact is not None
+        row.contact.name = "A <b>name</b>"
+    page = desk.signed_in("Ada").get("/staff/queue").text
+    assert "Tried twice" in page
+    assert "Escalated, level 1" in page
+    assert "A &lt;b&gt;name&lt;/b&gt;" in page

@@ -61,7 +61,7 @@ def test_of_two_outcomes_recorded_at_once_one_is_kept_and_the_other_is_told(
 
     def record(browser: object, outcome: str) -> int:
         start.wait()
-        form = {"outcome": outcome, "note": outcome}
+        form = {"outcome": outcome, "note": outcome, "identity": "two_identifiers"}
         return browser.post(f"/staff/items/{item}/outcome", form).status_code  # type: ignore[attr-defined]
 
     with ThreadPoolExecutor(2) as pool:

@@ -1,79 +1,51 @@
-"""The queue and its items, as the pages show them."""
+"""One item of the queue, as its page shows it."""
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from nurseline.callbacks import service, voicemail
+from nurseline.callbacks import voicemail
 from nurseline.callbacks.calling import CALL_ENDED
-from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackWords, Voicemail
-from nurseline.callbacks.outcomes import OUTCOMES
+from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackOutcome, CallbackWords, Voicemail
+from nurseline.callbacks.outcomes import OUTCOMES, recorded_for
+from nurseline.callbacks.service import RESTING
 from nurseline.messaging.models import OutboundMessage
 from nurseline.phone import parse
 from nurseline.staff.queries.people import names_of
 from nurseline.staff.queries.replies import replies_to
-from nurseline.staff.words import ASKED_BY, CALL_RESULTS, ITEM_STATUS, said
+from nurseline.staff.words import ASKED_BY, CALL_RESULTS, ITEM_STATUS, REASONS, said
 
 SOON = timedelta(minutes=15)
-SHOWN = 200  # rows of the queue on one page
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One open item in the queue. ``number`` is masked; ``holder`` is empty while nobody has it."""
-
-    id: uuid.UUID
-    contact_id: uuid.UUID | None
-    reason: str
-    status: str
-    words: str
-    more_words: int
-    source: str
-    best_time: str
-    number: str
-    created_at: datetime
-    promised_at: datetime
-    lateness: str  # "overdue", "soon" or ""
-    minutes: int  # until, or since, the promise
-    waited_minutes: int
-    holder: str
-    mine: bool
-
-    @property
-    def urgent(self) -> bool:
-        """Whether it stands on top whatever was promised."""
-        return self.reason in {"emergency", "urgent"}
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """The rows of one page, and how many open items there are in all."""
-
-    rows: Sequence[Row]
-    total: int
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes whenever the page would look different."""
-        seen = repr([astuple(row) for row in self.rows]) + str(self.total)
-        return hashlib.sha256(seen.encode("utf-8", "replace")).hexdigest()[:32]
+# Causes in an item's history, as `nurseline.callbacks` writes them.
+REASON_CHANGED = "reason changed: "
+TOLD_IN_FULL = ("handed over to ", "asked again by ", "item ")
+HISTORY = {
+    "released": "Given back",
+    "claim ran out": "Back in the queue: the claim ran out",
+    "call begun": "Call begun",
+    "put off": "Put off",
+    "cancelled": "Cancelled",
+    "opened again": "Opened again",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One line of an item's history."""
+    """One line of an item's history. ``recorded``: all that was entered with an outcome."""
 
     at: datetime
     what: str
     who: str
     note: str
+    recorded: CallbackOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,64 +64,19 @@ class ItemPage:
     replies_to: Mapping[int, OutboundMessage] = field(default_factory=dict)  # words' id: what they answer
 
     @property
+    def name(self) -> str:
+        """What the patient is called; empty if nobody wrote it down."""
+        return (self.item.contact.name or "") if self.item.contact else ""
+
+    @property
+    def resting_until(self) -> datetime | None:
+        """When it comes back by itself; None if it can be worked now."""
+        return resting_until(self.item)
+
+    @property
     def is_open(self) -> bool:
         """Whether something is still to be done."""
         return self.item.status not in {"done", "cancelled"}
-
-
-def queue_page(session: Session, viewer_id: str, *, now: datetime, limit: int = SHOWN) -> Queue:
-    """Open items, what to do next first."""
-    items = service.queue(session, limit=limit)
-    total = len(items)
-    if total == limit:
-        open_items = CallbackItem.status.not_in(("done", "cancelled"))
-        total = (
-            session.scalar(sa.select(sa.func.count()).select_from(CallbackItem).where(open_items)) or total
-        )
-    latest = _latest_words(session, [item.id for item in items])
-    return Queue([_row(item, *latest.get(item.id, ("", 0)), viewer_id, now) for item in items], total)
-
-
-def _latest_words(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[str, int]]:
-    """The latest words of each item, and how many there were before."""
-    if not ids:
-        return {}
-    item = CallbackWords.item_id
-    newest_first = (CallbackWords.at.desc(), CallbackWords.id.desc())
-    numbered = (
-        sa.select(
-            item,
-            CallbackWords.words,
-            sa.func.row_number().over(partition_by=item, order_by=newest_first).label("place"),
-            sa.func.count().over(partition_by=item).label("all"),
-        )
-        .where(item.in_(ids))
-        .subquery()
-    )
-    rows = session.execute(sa.select(numbered).where(numbered.c.place == 1))
-    return {row.item_id: (row.words, row.all - 1) for row in rows}
-
-
-def _row(item: CallbackItem, words: str, more: int, viewer_id: str, now: datetime) -> Row:
-    holder, mine = held_by(item, viewer_id, now)
-    return Row(
-        id=item.id,
-        contact_id=item.contact_id,
-        reason=item.reason,
-        status=item.status,
-        words=words,
-        more_words=more,
-        source=item.source,
-        best_time=item.best_time,
-        number=masked(item),
-        created_at=item.created_at,
-        promised_at=item.promised_at,
-        lateness=lateness(item, now),
-        minutes=int(abs(item.promised_at - now).total_seconds() // 60),
-        waited_minutes=int((now - item.created_at).total_seconds() // 60),
-        holder=holder,
-        mine=mine,
-    )
 
 
 def held_by(item: CallbackItem, viewer_id: str, now: datetime) -> tuple[str, bool]:
@@ -157,6 +84,11 @@ def held_by(item: CallbackItem, viewer_id: str, now: datetime) -> tuple[str, boo
     if item.status not in {"claimed", "calling"} or item.lease_until is None or item.lease_until < now:
         return "", False
     return item.claimed_name or "Somebody", item.claimed_by == viewer_id
+
+
+def resting_until(item: CallbackItem) -> datetime | None:
+    """When an item comes back that is put off or waits for the next try; None if it can be worked now."""
+    return item.due_again_at if item.status in RESTING else None
 
 
 def masked(item: CallbackItem) -> str:
@@ -189,8 +121,16 @@ def item_page(session: Session, item_id: uuid.UUID, viewer_id: str, *, now: date
     ).all()
     names = names_of(session, (event.actor for event in events))
     holder, mine = held_by(item, viewer_id, now)
+    entered = {(row.at, row.outcome): row for row in recorded_for(session, item_id)}
     history = [
-        Happening(e.at, _what(e), "" if e.actor == "line" else names[e.actor], e.note or "") for e in events
+        Happening(
+            at=e.at,
+            what=_what(e),
+            who="" if e.actor == "line" else names[e.actor],
+            note=e.note or "",
+            recorded=entered.get((e.at, e.cause)),
+        )
+        for e in events
     ]
     return ItemPage(
         item,
@@ -208,20 +148,20 @@ def item_page(session: Session, item_id: uuid.UUID, viewer_id: str, *, now: date
 
 def _what(event: CallbackEvent) -> str:
     """A history line in plain words: the outcome where there is one, else status and cause."""
-    if event.status == "done":
-        return OUTCOMES.get(event.cause, event.cause)
-    if event.cause == "released":
-        return "Given back"
-    if event.cause == "claim ran out":
-        return "Back in the queue: the claim ran out"
-    if event.cause == "call begun":
-        return "Call begun"
-    if event.cause.startswith(CALL_ENDED):
-        return f"Call ended: {said(CALL_RESULTS, event.cause.removeprefix(CALL_ENDED))}"
-    if event.cause.startswith("requested by"):
-        return said(ASKED_BY, event.cause.removeprefix("requested by "))
+    cause = event.cause
+    if cause in OUTCOMES:
+        return OUTCOMES[cause]
+    if cause.startswith(CALL_ENDED):
+        return f"Call ended: {said(CALL_RESULTS, cause.removeprefix(CALL_ENDED))}"
+    if cause.startswith("requested by"):
+        return said(ASKED_BY, cause.removeprefix("requested by "))
+    if cause.startswith(REASON_CHANGED):
+        old, _, new = cause.removeprefix(REASON_CHANGED).partition(" to ")
+        return f"Reason changed: from “{said(REASONS, old)}” to “{said(REASONS, new)}”"
+    if cause in HISTORY or cause.startswith(TOLD_IN_FULL):
+        return HISTORY.get(cause) or f"{cause[0].upper()}{cause[1:]}"
     status = said(ITEM_STATUS, event.status)
-    return status if event.cause == event.status else f"{status}: {event.cause}"
+    return status if cause == event.status else f"{status}: {cause}"
 
 
 def _others(session: Session, item: CallbackItem) -> Sequence[CallbackItem]:

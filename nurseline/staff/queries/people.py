@@ -1,15 +1,29 @@
-"""Names of staff for the ids that histories hold."""
+"""Names of staff: for the ids that histories hold, and of those whom an item can be handed to."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from nurseline.staff.models import StaffUser
+from nurseline.staff.models import StaffSession, StaffUser
+from nurseline.staff.sessions import IDLE
 from nurseline.staff.words import ACTORS
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """Somebody whom an item can be handed to. ``here``: signed in now."""
+
+    name: str
+    here: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} (signed in)" if self.here else self.name
 
 
 def names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:
@@ -21,6 +35,20 @@ def names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:
         found = session.execute(sa.select(StaffUser.id, StaffUser.name).where(StaffUser.id.in_(ids)))
         names |= {str(staff_id): name for staff_id, name in found}
     return names
+
+
+def colleagues(session: Session, viewer_id: str, *, now: datetime) -> dict[str, Colleague]:
+    """By id: everybody else whose account is active, who is signed in first."""
+    at_work = sa.exists().where(
+        StaffSession.user_id == StaffUser.id,
+        StaffSession.ended_at.is_(None),
+        StaffSession.last_active_at > now - IDLE,
+    )
+    query = sa.select(StaffUser.id, StaffUser.name, at_work.label("here")).where(
+        StaffUser.active, StaffUser.id != _uuid(viewer_id)
+    )
+    rows = session.execute(query.order_by(sa.desc("here"), sa.func.lower(StaffUser.name)))
+    return {str(row.id): Colleague(row.name, here=row.here) for row in rows}
 
 
 def _uuid(text: str) -> uuid.UUID | None:

@@ -1,24 +1,36 @@
-// Keeps the queue up to date: asks every few seconds, replaces the list when it has changed.
+// Keeps the list up to date: fetches it again when watch.js has seen that the queue has changed.
 "use strict";
 (() => {
-  const EVERY = 5000;
   const list = document.getElementById("queue");
   const stale = document.getElementById("queue-stale");
   const news = document.getElementById("queue-news");
-  let etag = `"${list.dataset.etag}"`;
+  let shown = list.dataset.mark;
+  let fetching = false;
   let failures = 0;
 
   const total = () => Number(list.querySelector("[data-total]")?.dataset.total ?? 0);
+  const rows = () => [...list.querySelectorAll("tbody tr")];
+
+  // What had the focus, or stands in its place: the same row, else the one that moved up to where it was.
+  function focusAgain(id, place) {
+    const again = id && document.getElementById(id);
+    if (again) {
+      return again;
+    }
+    const row = place < 0 ? undefined : document.getElementById(id.replace(/^claim-/, "open-")) ?? rows()[Math.min(place, rows().length - 1)];
+    return row?.querySelector(".words a") ?? row;
+  }
 
   function replace(html) {
     const before = total();
-    const focused = list.contains(document.activeElement) ? document.activeElement.id : "";
-    const rowTop = focused ? document.activeElement.getBoundingClientRect().top : 0;
+    const focused = list.contains(document.activeElement) ? document.activeElement : null;
+    const place = focused ? rows().indexOf(focused.closest("tr")) : -1;
+    const top = focused?.getBoundingClientRect().top ?? 0;
     list.innerHTML = html;
-    const again = focused && document.getElementById(focused);
+    const again = focused && focusAgain(focused.id, place);
     if (again) {
       again.focus({ preventScroll: true });
-      window.scrollBy(0, again.getBoundingClientRect().top - rowTop); // what is being aimed at stays in place
+      window.scrollBy(0, again.getBoundingClientRect().top - top); // what is being aimed at stays in place
     }
     const now = total();
     if (now > before) {
@@ -27,25 +39,32 @@
   }
 
   async function refresh() {
+    const answer = await fetch(list.dataset.source, { cache: "no-store" });
+    if (!answer.ok) {
+      throw new Error(String(answer.status));
+    }
+    replace(await answer.text());
+    shown = (answer.headers.get("ETag") ?? "").replace(/^(W\/)?"|"$/g, "");
+  }
+
+  document.addEventListener("nurseline:looked", async ({ detail }) => {
+    if (detail.over) {
+      location.reload(); // signed out: the server shows why
+      return;
+    }
+    if (fetching) {
+      return;
+    }
+    fetching = true;
     try {
-      const answer = await fetch(list.dataset.source, { headers: { "If-None-Match": etag }, cache: "no-store" });
-      if (answer.status === 401) {
-        location.reload(); // signed out: the server shows why
-        return;
-      }
-      if (answer.ok) {
-        replace(await answer.text());
-        etag = answer.headers.get("ETag") ?? "";
-      } else if (answer.status !== 304) {
-        throw new Error(String(answer.status));
+      if (detail.mark && detail.mark !== shown) {
+        await refresh();
       }
       failures = 0;
     } catch {
       failures += 1;
     }
-    stale.hidden = failures < 2;
-    setTimeout(refresh, EVERY);
-  }
-
-  setTimeout(refresh, EVERY);
+    fetching = false;
+    stale.hidden = Math.max(failures, detail.failures) < 2;
+  });
 })();

@@ -1,32 +1,36 @@
-"""One item: claiming it, giving it back, closing it with an outcome, and seeing its number."""
+"""One item: its page, claiming it, keeping it while somebody works, giving it back, and seeing its number."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime
 
-from flask import abort, flash, redirect, render_template, url_for
+from flask import abort, flash, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from nurseline.callbacks import outcomes, service
+from nurseline.callbacks import service, work
 from nurseline.callbacks.models import CallbackItem
+from nurseline.callbacks.outcomes import IDENTITY
 from nurseline.callbacks.service import QueueError
-from nurseline.parts import current_parts
+from nurseline.parts import Parts, current_parts
 from nurseline.phone import national
 from nurseline.staff import audit
-from nurseline.staff.access import Viewer, allow, blueprint, keeps_words, viewer
-from nurseline.staff.forms import OutcomeForm
+from nurseline.staff.access import Viewer, allow, blueprint, viewer
+from nurseline.staff.item_forms import ItemForms, empty_forms
+from nurseline.staff.pages import clock_time, when
 from nurseline.staff.queries.calling import call_panel
 from nurseline.staff.queries.items import ItemPage, item_page
+from nurseline.staff.queries.people import colleagues
 from nurseline.staff.views.voicemail import LISTENERS
+from nurseline.staff.words import REASONS, said
 
 
 @blueprint.get("/items/<uuid:item_id>")
 @allow()
 def item(item_id: uuid.UUID) -> ResponseReturnValue:
     """Everything about one item."""
-    return _show(item_id, OutcomeForm(formdata=None), seen=True)
+    return show_item(item_id, empty_forms(), seen=True)
 
 
 @blueprint.post("/items/<uuid:item_id>/claim")
@@ -43,6 +47,19 @@ def claim(item_id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for("staff.item", item_id=item_id))
 
 
+@blueprint.post("/items/<uuid:item_id>/extend")
+@allow()
+def extend(item_id: uuid.UUID) -> ResponseReturnValue:
+    """Keep the claim of who is typing on the item's page: the page asks for it now and then."""
+    parts = current_parts()
+    try:
+        with parts.db.begin() as session:
+            until = work.extend(session, item_id, viewer().staff, now=parts.clock.now())
+    except QueueError as error:
+        return jsonify(problem=str(error)), 409
+    return jsonify(until=clock_time(until))
+
+
 @blueprint.post("/items/<uuid:item_id>/release")
 @allow()
 def release(item_id: uuid.UUID) -> ResponseReturnValue:
@@ -55,33 +72,6 @@ def release(item_id: uuid.UUID) -> ResponseReturnValue:
         flash(str(error), "warning")
     else:
         flash("The item is back in the queue, with its promise as it was.", "success")
-    return redirect(url_for("staff.queue"))
-
-
-@blueprint.post("/items/<uuid:item_id>/outcome")
-@allow()
-@keeps_words
-def outcome(item_id: uuid.UUID) -> ResponseReturnValue:
-    """Close the item with an outcome and a note.
-
-    A claim that ran out during a long call is taken again, unless somebody else has the item now.
-    """
-    parts, form = current_parts(), OutcomeForm()
-    if not form.validate():
-        return _show(item_id, form), 422
-    try:
-        with parts.db.begin() as session:
-            service.claim(session, item_id, viewer().staff, now=parts.clock.now(), resting=False)
-            identity = "not_verified" if form.outcome.data in outcomes.REACHED else ""
-            recorded = outcomes.Recorded(form.outcome.data, form.note.data or "", identity)
-            closed = outcomes.finish(
-                session, item_id, viewer().staff, recorded, now=parts.clock.now(), hours=parts.hours
-            ).closed
-    except QueueError as error:
-        flash(str(error), "warning")
-        return _show(item_id, form), 409
-    stays = "" if closed else " The item stays in the queue for another attempt."
-    flash(f"Recorded: {outcomes.OUTCOMES[form.outcome.data]}.{stays}", "success")
     return redirect(url_for("staff.queue"))
 
 
@@ -105,7 +95,8 @@ def reveal_item_number(item_id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for("staff.item", item_id=item_id))
 
 
-def _show(item_id: uuid.UUID, form: OutcomeForm, *, seen: bool = False) -> str:
+def show_item(item_id: uuid.UUID, forms: ItemForms, *, seen: bool = False) -> str:
+    """The page of an item with these forms. ``seen``: it was opened, and that is written down."""
     parts, person = current_parts(), viewer()
     now = parts.clock.now()
     with parts.db.begin() as session:
@@ -115,14 +106,49 @@ def _show(item_id: uuid.UUID, form: OutcomeForm, *, seen: bool = False) -> str:
         contact_id = page.item.contact_id
         number = _number(session, page, person, now)
         call = call_panel(session, page.item, person.id, settings=parts.settings, now=now)
+        if page.mine:
+            people = colleagues(session, person.id, now=now)
+            forms.hand_over.to.choices = {"": "Choose…", **{key: str(one) for key, one in people.items()}}
         if seen:
             audit.record(session, person.id, "saw_item", at=now, item_id=item_id, contact_id=contact_id)
-    if seen and call.suggested:
-        form.outcome.data = call.suggested
-    may_listen = bool(person.roles & LISTENERS)
+    _fill(forms, page, parts, suggested=call.suggested if seen else "")
     return render_template(
-        "staff/item.html", page=page, form=form, number=number, call=call, may_listen=may_listen
+        "staff/item.html",
+        page=page,
+        forms=forms,
+        form=forms.outcome,
+        number=number,
+        call=call,
+        identity_words=IDENTITY,
+        advice_words={key.partition(":")[0]: label for key, label in advice_choices(parts).items()},
+        may_listen=bool(person.roles & LISTENERS),
     )
+
+
+def advice_choices(parts: Parts) -> dict[str, str]:
+    """The clinic's answers: content id with version → label."""
+    entries = parts.content.language("en").entries.values()
+    return {f"{entry.id}:{entry.version}": entry.label for entry in entries if entry.id.startswith("answer.")}
+
+
+def merge_choices(page: ItemPage) -> dict[str, str]:
+    """The other open items of the number, in words."""
+    return {
+        str(one.id): f"No. {one.reference}: {said(REASONS, one.reason)}, promised {when(one.promised_at)}"
+        for one in page.others
+    }
+
+
+def _fill(forms: ItemForms, page: ItemPage, parts: Parts, *, suggested: str) -> None:
+    """Lists to choose from, and what is entered already."""
+    outcome = forms.outcome.offer(advice_choices(parts), parts.settings.zone)
+    if suggested:
+        outcome.outcome.data = suggested
+    if not outcome.is_submitted() or outcome.appointment_place.data is None:
+        outcome.appointment_place.data = outcome.appointment_place.data or parts.settings.facts["address"]
+    forms.merge.into.choices = merge_choices(page)
+    if not forms.reason.errors:
+        forms.reason.reason.data = page.item.reason
 
 
 def _number(session: Session, page: ItemPage, person: Viewer, now: datetime) -> str:
