@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -111,3 +111,8 @@ def mine(parts: Parts, reason: Any = "nurse", number: str = NUMBER) -> uuid.UUID
     item = ask(parts, reason, number).item_id
     claim(parts, item, ADA)
     return item
+
+
+def snooze(parts: Parts, item: uuid.UUID, until: datetime, staff: Staff = ADA) -> None:
+    with parts.db.begin() as session:
+        work.snooze(session, item, staff, until=until, now=parts.clock.now())
