@@ -65,7 +65,9 @@ def places(page: str, *words: str) -> list[int]:
     return [page.index(one) for one in words]
 
 
-def test_everything_stands_in_one_timeline_the_newest_first_with_times_in_the_clinics_zone(desk: Desk) -> None:
+def test_everything_stands_in_one_timeline_the_newest_first_with_times_in_the_clinics_zone(
+    desk: Desk,
+) -> None:
     first = text_in(desk, "hi there")
     text_out(desk, "welcome words", "delivered", in_reply_to=first, position=0)
     text_out(desk, "menu words", "sent", in_reply_to=first, position=1)

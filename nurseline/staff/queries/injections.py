@@ -105,7 +105,6 @@ def _enrolled(
 def _reminders(
     injection: Injection, messages: dict[str, OutboundMessage], hours: AllowedHours, steps: Sequence[Step]
 ) -> list[Reminder]:
-    where = hours.where(injection.contact.number, injection.timezone)
     reminders = []
     for step in steps:
         due = injection.performed_at + step.after
@@ -113,7 +112,9 @@ def _reminders(
         until = (message and message.send_before) or injection.performed_at + step.until
         expected = None
         if message and message.status in {"scheduled", "claimed"}:
-            opening = next_opening(max(due, message.send_after), where.zones, where.week)
+            there = message.timezone or injection.contact.timezone  # it follows the patient
+            where = hours.where(injection.contact.number, there)
+            opening = next_opening(message.send_after, where.zones, where.week)
             expected = opening if opening and opening < until else None
         reminders.append(Reminder(step.name, message, due, until, expected))
     return reminders

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import uuid
 
-from flask import abort, flash, redirect, render_template, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from nurseline.aftercare import service as aftercare
 from nurseline.aftercare.service import EnrolError, Enrolled, Enrolment
 from nurseline.content import Rendered
 from nurseline.messaging.contacts import contact_for
+from nurseline.messaging.models import Contact
 from nurseline.parts import Parts, current_parts
+from nurseline.phone import parse
 from nurseline.staff import audit
 from nurseline.staff.access import allow, blueprint, keeps_words, viewer
 from nurseline.staff.forms import EnrolForm, seen
 from nurseline.staff.queries.injections import injection_page, recent_injections
+from nurseline.staff.texting import language_of
 
 CONSENT = "consent.wording"
 ONE = "Only the messages of the latest injection are sent."
@@ -36,10 +39,14 @@ def injections() -> ResponseReturnValue:
 def new_injection() -> ResponseReturnValue:
     """The empty form."""
     parts = current_parts()
-    form = _form(parts, empty=True)
+    form, contact = _form(parts, empty=True), _known(parts)
     form.timezone.data = parts.settings.clinic_timezone
     form.language.data = parts.languages[0]
-    return _show(parts, form)
+    if contact is not None:
+        form.timezone.data = contact.timezone or form.timezone.data
+        form.language.data = language_of(parts, contact.language)
+        form.channel.data = contact.channel
+    return _show(parts, form, contact)
 
 
 @blueprint.post("/injections/new")
@@ -48,14 +55,16 @@ def new_injection() -> ResponseReturnValue:
 def enrol() -> ResponseReturnValue:
     """Store the injection and plan its messages, or show the form again with what is wrong."""
     parts = current_parts()
-    form = _form(parts)
+    form, contact = _form(parts), _known(parts)
+    if contact is not None:  # from the contact's page: the number is not shown, and cannot be mistyped
+        form.number.data = contact.number
     if not form.validate():
-        return _show(parts, form), 422
+        return _show(parts, form, contact), 422
     try:
         made = _enrol(parts, form)
     except EnrolError as error:
         form.put(error)
-        return _show(parts, form), 422
+        return _show(parts, form, contact), 422
     flash("Enrolled. This is what was planned.", "success")
     if made.replaced:
         flash(
@@ -121,12 +130,28 @@ def _wordings(parts: Parts) -> dict[str, Rendered]:
     return {code: parts.say(CONSENT, code) for code in parts.languages}
 
 
-def _show(parts: Parts, form: EnrolForm) -> str:
+def _known(parts: Parts) -> Contact | None:
+    """The contact from whose page the form was opened, if it was."""
+    wanted = request.values.get("contact", "")
+    if not wanted:
+        return None
+    try:
+        contact_id = uuid.UUID(wanted)
+    except ValueError:
+        abort(404)
+    with parts.db.begin() as session:
+        contact = session.get(Contact, contact_id)
+    return contact or abort(404)
+
+
+def _show(parts: Parts, form: EnrolForm, contact: Contact | None = None) -> str:
     wordings = _wordings(parts)
     today = parts.clock.now().astimezone(parts.settings.zone).date()
     return render_template(
         "staff/enrol.html",
         form=form,
+        contact=contact,
+        masked=parse(contact.number).masked if contact else "",
         wordings=wordings,
         today=today.isoformat(),
         shown=seen({code: wording.version for code, wording in wordings.items()}),
