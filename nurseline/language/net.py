@@ -20,7 +20,7 @@ from nurseline.language.topics import reasons_said
 
 # Probabilities, chosen with each writer's examples held out of training in turn: ordinary texts must hardly
 # ever reach them.
-SURE_EMERGENCY = 0.35  # an emergency that no rule raised
+SURE_EMERGENCY = 0.5  # an emergency that no rule raised
 SURE_ALARM = 0.45  # an alarm that no rule raised
 RAISES_URGENT = 0.5  # an emergency where the rules say urgent
 STILL_AN_EMERGENCY = {"urgent": 0.8, "review": 0.95}  # where context lowered an emergency to that
@@ -34,7 +34,7 @@ _DEGREES = frozenset(
     "lots bad_breathing bad_long severe growing too_many worst wont_stop still_numb spreading short_of want "
     "odd intend count_high racing".split()
 )
-_NEVER_DOUBTED = ("crisis", "generic")
+_NEVER_DOUBTED = ("crisis", "generic", "breathing")
 _LONGEST_STORY = 120  # words
 _JOINTS = frozenset("but and so because pero y porque que".split())
 # Figures of speech, things, animals, somebody else: beside them the model alone raises no 911 words.
@@ -71,6 +71,10 @@ def weigh(using: Reader, look: Look, alarm: Alarm) -> Alarm:
         return alarm
     if not any(group[0] not in "=@" and "." not in group and group not in _DEGREES for group in look.hits):
         return _raised(using, look, alarm, "urgent") if any_alarm >= SURE_WITHOUT_A_WORD else alarm
+    if _told_by_numbers_alone(using, look):
+        return alarm
+    if look.finder.hits("@resolved") and not look.finder.hits("@not_resolved"):
+        return Alarm("review", (*_raised(using, look, alarm, "urgent").evidence,), lowered=True)
     certain = chance["emergency"] >= SURE_EMERGENCY
     certain = certain and not any(look.finder.hits(f"@{group}") for group in _NO_BODY)
     return _raised(using, look, alarm, "emergency" if certain else "urgent")
@@ -99,13 +103,22 @@ def _clause_chance(using: Reader, look: Look, clause: Sequence[Word]) -> float:
     return next(guess.probability for guess in _model().guesses(seen) if guess.label == "emergency")
 
 
-def _raised(using: Reader, look: Look, alarm: Alarm, tier: Tier) -> Alarm:
-    reasons = _model().reasons(_features(using, look), tier, 12)
-    telling = [
+def _told_by_numbers_alone(using: Reader, look: Look) -> bool:
+    """Whether nothing but a number ("48") speaks for an alarm."""
+    telling = _telling(look, _model().reasons(_features(using, look), "emergency", 12))
+    return bool(telling) and not any(letter.isalpha() for words in telling for letter in words)
+
+
+def _telling(look: Look, reasons: Sequence[str]) -> list[str]:
+    return [
         item.words
         for item in reasons_said(look, reasons)
         if not FUNCTION_WORDS.issuperset(item.words.casefold().split())
     ]
+
+
+def _raised(using: Reader, look: Look, alarm: Alarm, tier: Tier) -> Alarm:
+    telling = _telling(look, _model().reasons(_features(using, look), tier, 12))
     said = ", ".join(list(dict.fromkeys(telling))[:4]) or look.reading.said(0, len(look.reading.words) - 1)
     return Alarm(tier, (Evidence("tier-model", said), *alarm.evidence))
 
