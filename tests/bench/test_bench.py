@@ -17,6 +17,7 @@ TINY = {
     "b": "b.messages=40 b.rounds=1 b.workers=1 b.latency=0.01",
     "c": "c.per_second=20 c.seconds=1 c.alone=2 c.workers=1",
     "d": "d.injections=40 d.bare=20 d.single=3 d.at_once=16",
+    "f": "f.people=6 f.items=30 f.rivals=3",
     "e": "e.patients=10 e.per_second=20 e.again=20 e.workers=1 e.soon=2 e.grace=1 e.visibility=1 e.eta=6",
 }
 
