@@ -14,6 +14,7 @@ from nurseline.callbacks.refusals import RefusalAlarm
 from nurseline.carrier.gateway import PROMPT, TwilioGateway
 from nurseline.carrier.recordings import Recordings
 from nurseline.carrier.signature import SignatureCheck
+from nurseline.clinic import reviews
 from nurseline.clinic.hours import HoursError
 from nurseline.clinic.service import Clinic, promises_from
 from nurseline.clock import Clock, SystemClock
@@ -141,14 +142,20 @@ def _facts(settings: Settings, content: Content, language: str) -> dict[str, str
 
 
 def _languages(settings: Settings, content: Content) -> tuple[str, ...]:
-    """English always, others only when every entry of theirs is signed, or in a trial."""
-    if settings.require_signed_content and (unsigned := content.unsigned("en")):
+    """English always, others only when every entry of theirs is signed, or in a trial.
+
+    Signatures stand in the files or, as staff gave them on their pages, in the database.
+    """
+    required = ("en",) if settings.require_signed_content else ()
+    wanted = () if settings.offer_unsigned_languages else content.languages[1:]
+    is_asked = any(content.unsigned(code) for code in (*required, *wanted))
+    stored = reviews.stored(settings.database_url) if is_asked else frozenset()
+    signed = stored or frozenset()
+    if required and (unsigned := content.unsigned("en", signed)):
+        why = ", and signatures in the database could not be read" if stored is None else ""
         raise SettingsError(
-            f"REQUIRE_SIGNED_CONTENT: {len(unsigned)} answers have no reviewer, the first is {unsigned[0]}"
+            f"REQUIRE_SIGNED_CONTENT: {len(unsigned)} answers have no reviewer,"
+            f" the first is {unsigned[0]}{why}"
         )
-    others = (
-        code
-        for code in content.languages
-        if code != "en" and (settings.offer_unsigned_languages or not content.unsigned(code))
-    )
-    return ("en", *others)
+    unfit = {code for code in wanted if content.unsigned(code, signed)}
+    return ("en", *(code for code in content.languages[1:] if code not in unfit))

@@ -8,11 +8,12 @@ import sys
 import click
 
 from nurseline.app import build
+from nurseline.clinic import reviews
 from nurseline.commands.enrol import enrol
 from nurseline.commands.import_injections import import_injections
 from nurseline.commands.reply import reply
 from nurseline.config import Settings, SettingsError, load_database_url, load_settings
-from nurseline.content.commands import content
+from nurseline.content.commands import SIGNATURES, content
 from nurseline.crypto import new_key
 from nurseline.db import upgrade
 from nurseline.language.commands import evaluate, explain_command
@@ -35,12 +36,21 @@ def _parts() -> Parts:
         raise click.ClickException(f"settings: {'; '.join(str(error).splitlines())}") from error
 
 
+def _signatures() -> frozenset[reviews.Version] | None:
+    """What staff have signed on their pages; None without a database that can be read."""
+    try:
+        return reviews.stored(load_database_url(**_left("database_url")))
+    except SettingsError:
+        return None
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def cli(context: click.Context) -> None:
     """The nurse line's commands. Settings come from the environment, else from the last `make run`."""
     configure_logging("WARNING")
     context.obj = _parts
+    context.meta[SIGNATURES] = _signatures
 
 
 @cli.group()

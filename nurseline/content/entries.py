@@ -1,7 +1,7 @@
 """The shapes of the clinic's words: one entry per thing the line can say, per language."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -157,9 +157,13 @@ class Content:
         text = _SLOT.sub(lambda match: params[match[1]], entry.template(channel))
         return Rendered(id=entry_id, version=entry.version, language=language, text=text)
 
-    def unsigned(self, language: str) -> list[str]:
-        """Ids of the entries that nobody qualified has signed yet."""
-        return [entry.id for entry in self.language(language).entries.values() if not entry.signed]
+    def unsigned(self, language: str, also: Collection[tuple[str, str, int]] = ()) -> list[str]:
+        """Ids of the entries that nobody qualified has signed yet.
+
+        ``also``: what is signed outside the file, as (id, language, version), for that version alone.
+        """
+        entries = self.language(language).entries.values()
+        return [one.id for one in entries if not one.signed and (one.id, language, one.version) not in also]
 
     def signed_languages(self) -> tuple[str, ...]:
         """Languages whose every entry is signed."""

@@ -3,10 +3,12 @@
 from flask import Flask
 
 import nurseline.staff.views.account
+import nurseline.staff.views.audit
 import nurseline.staff.views.calling
 import nurseline.staff.views.clinic
 import nurseline.staff.views.contact_changes
 import nurseline.staff.views.contacts
+import nurseline.staff.views.content
 import nurseline.staff.views.enrolment
 import nurseline.staff.views.exports
 import nurseline.staff.views.imports
@@ -21,6 +23,7 @@ import nurseline.staff.views.queue
 import nurseline.staff.views.search
 import nurseline.staff.views.second_step
 import nurseline.staff.views.session
+import nurseline.staff.views.settings
 import nurseline.staff.views.texting
 import nurseline.staff.views.voicemail  # noqa: F401 - each adds its routes to the blueprint
 from nurseline.staff import accounts, pages, uploads

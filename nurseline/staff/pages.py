@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -168,6 +168,11 @@ def clock_time(instant: datetime, zone: ZoneInfo | None = None) -> str:
     return f"{local.hour % 12 or 12}:{local.minute:02d} {'AM' if local.hour < 12 else 'PM'}"
 
 
+def day(day: date) -> str:
+    """``Nov 24, 2026``."""
+    return f"{day:%b} {day.day}, {day.year}"
+
+
 def day_and_time(instant: datetime, zone: ZoneInfo | None = None) -> str:
     """``Mon, Nov 24, 3:30 PM``, with the year where it is not this one."""
     zone = zone or _zone()
@@ -224,6 +229,7 @@ FILTERS = {
     "when": when,
     "national": national,
     "clock": clock_time,
+    "day": day,
     "zoned": zoned,
     "waited": span,
     "seconds": lambda seconds: span(timedelta(seconds=seconds)),

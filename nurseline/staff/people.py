@@ -16,12 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from nurseline.staff import audit, second_step, sessions
+from nurseline.staff import audit, passwords, second_step, sessions
 from nurseline.staff.models import StaffRole, StaffUser
 from nurseline.staff.rights import ROLE_WORDS
 
 INVITED_FOR = timedelta(days=3)
-NO_PASSWORD = "!"  # what no password fits  # noqa: S105
 LAST_ADMIN = (
     "This is the last administrator. Make somebody else an administrator first, so that accounts can be kept."
 )
@@ -53,7 +52,7 @@ def invite(
         id=uuid.uuid4(),
         email=email,
         name=name,
-        password=NO_PASSWORD,
+        password=passwords.hashed(passwords.fresh()),  # which nobody knows
         active=False,
         fs_uniquifier=new_uniquifier(),
         created_at=now,
@@ -133,7 +132,7 @@ def disable(session: Session, user: StaffUser, *, now: datetime, actor: str) -> 
 
 def enable(session: Session, user: StaffUser, *, now: datetime, actor: str) -> None:
     """Open a closed account again. Raises PeopleError for one that has no password yet."""
-    if user.password == NO_PASSWORD:
+    if is_invited(user):
         raise PeopleError("This person has not set a password yet. Invite them again.")
     user.active = True
     audit.record(session, actor, "account_enabled", at=now, account_id=user.id)

@@ -124,7 +124,7 @@ class _Roles(SelectMultipleField):  # type: ignore[misc]
 class RolesForm(FlaskForm):  # type: ignore[misc]
     """What somebody may do."""
 
-    roles = _Roles("Roles", choices=list(ROLE_WORDS.items()), validate_choice=False)
+    roles = _Roles("Roles", choices=ROLE_WORDS, validate_choice=False)
 
     def validate_roles(self, field: Field) -> None:
         """At least one, and none that does not exist."""

@@ -21,30 +21,41 @@ ADMIN = frozenset({"admin"})
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """Something that may be done, by whom. ``views``: modules in `staff.views` whose pages are for it."""
+    """Something that may be done, by whom. ``views``: modules in `staff.views` whose pages are for it.
+
+    ``pages``: single pages, which then belong to no other line.
+    """
 
     what: str
     roles: frozenset[str]
-    views: tuple[str, ...]
+    views: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
 
 
 RIGHTS = (
     Right(
         "Work the queue: see, claim, call, record outcomes",
         EVERYBODY,
-        ("queue", "items", "item_work", "calling", "voicemail"),
+        ("queue", "items", "item_work", "calling"),
     ),
-    Right("See and change what is known about a patient, write to patients", EVERYBODY, ("contacts",)),
-    Right("Enrol injections, stop and move aftercare messages", EVERYBODY, ("enrolment",)),
-    Right("Find contacts, items and injections", EVERYBODY, ("search",)),
-    Right("Import a file of injections", EVERYBODY, ("imports",)),
-    Right("Make lists for a spreadsheet", KEEPERS, ("exports",)),
+    Right("Hear recorded messages", EVERYBODY - {"scheduler"}, ("voicemail",)),
+    Right(
+        "Print the open queue with whole numbers", EVERYBODY - {"scheduler"}, pages=("staff.print_numbers",)
+    ),
+    Right(
+        "Find patients, see and change what is known about them",
+        EVERYBODY,
+        ("search", "contacts", "contact_changes"),
+    ),
+    Right("Text patients", EVERYBODY, ("texting",)),
+    Right("Enrol injections, one by one or by a file", EVERYBODY, ("enrolment", "imports")),
     Right("Decide about messages that did not arrive", EVERYBODY, ("messages",)),
     Right("Keep one's own password, second step, phone and sessions", EVERYBODY, ("account", "own_phone")),
     Right("Lock, unlock and sign out", EVERYBODY, ("lock", "session")),
+    Right("Export lists", KEEPERS, ("exports",)),
     Right("Keep opening hours, holidays and the on-call list", KEEPERS, ("clinic",)),
     Right("Review and sign the clinic's answers", KEEPERS, ("content",)),
     Right("Read the record of who saw or did what", KEEPERS, ("audit",)),
     Right("Change promise times and other settings", ADMIN, ("settings",)),
-    Right("Invite people, change roles, disable accounts, reset second steps", ADMIN, ("people",)),
+    Right("Invite people, change roles, close accounts, reset second steps", ADMIN, ("people",)),
 )

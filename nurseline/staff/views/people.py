@@ -107,7 +107,7 @@ def invite_again(user_id: uuid.UUID) -> ResponseReturnValue:
     return _link(user, secret)
 
 
-@blueprint.post("/people/<uuid:user_id>/<any(disable, enable, 'reset-second-step', 'end-sessions', cancel):what>")
+@blueprint.post(f"/people/<uuid:user_id>/<any({', '.join(map(repr, DONE))}):what>")
 @allow(*ADMIN)
 def change_person(user_id: uuid.UUID, what: str) -> ResponseReturnValue:
     """One of the plain buttons of a person's page."""
