@@ -249,7 +249,7 @@ def test_the_mark_answers_nothing_new_until_something_changes_and_counts_emergen
     emergency = desk.item("emergency", "chest pain", number="+12025550102")
     news = ada.get("/staff/queue/mark", headers=known)
     assert (news.status_code, news.json["alarms"]) == (200, 1)
-    assert news.json["mark"] == ada.get("/staff/queue/rows").headers["ETag"].strip('"')
+    assert ada.get("/staff/queue/rows").headers["ETag"].strip('"').startswith(news.json["mark"])
     ada.post(f"/staff/items/{emergency}/claim")
     known = {"If-None-Match": news.headers["ETag"]}
     assert ada.get("/staff/queue/mark", headers=known).json["alarms"] == 0
@@ -270,7 +270,7 @@ def test_the_mark_takes_few_statements(desk: Desk) -> None:
     etag = ada.get("/staff/queue/mark").headers["ETag"]
     with statements(desk) as seen:
         assert ada.get("/staff/queue/mark", headers={"If-None-Match": etag}).status_code == 304
-    assert len(seen) <= 6
+    assert len(seen) <= 4
 
 
 def test_a_row_tells_tries_level_and_name(desk: Desk) -> None:

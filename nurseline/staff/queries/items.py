@@ -16,7 +16,7 @@ from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackOutc
 from nurseline.callbacks.outcomes import OUTCOMES, recorded_for
 from nurseline.callbacks.service import RESTING
 from nurseline.messaging.models import OutboundMessage
-from nurseline.phone import parse
+from nurseline.phone import PhoneNumber
 from nurseline.staff.queries.people import names_of
 from nurseline.staff.queries.replies import replies_to
 from nurseline.staff.words import ASKED_BY, CALL_RESULTS, ITEM_STATUS, REASONS, said
@@ -93,7 +93,9 @@ def resting_until(item: CallbackItem) -> datetime | None:
 
 def masked(item: CallbackItem) -> str:
     """The number as a page may show it before it is revealed."""
-    return parse(item.contact.number).masked if item.contact else "no number"
+    if item.contact is None:
+        return PhoneNumber("", "", "anonymous").masked
+    return PhoneNumber(item.contact.number, "", "person").masked  # stored as E.164: no need to read it anew
 
 
 def lateness(item: CallbackItem, now: datetime) -> str:

@@ -57,7 +57,7 @@
     }
     fetching = true;
     try {
-      if (detail.mark && detail.mark !== shown) {
+      if (!shown.startsWith(detail.mark)) {
         await refresh();
       }
       failures = 0;

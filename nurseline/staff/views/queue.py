@@ -66,7 +66,7 @@ def queue_news() -> ResponseReturnValue:
     """
     parts = current_parts()
     with parts.db.begin() as session:
-        mark = _mark(session)
+        mark = _mark(session, all_of_it=False)
         response, known = _marked(mark)
         if known:
             return response
@@ -135,9 +135,13 @@ def _choice() -> Choice:
     )
 
 
-def _mark(session: Session) -> str:
-    """Changes with all that the list shows. Read before the rows: what is committed later changes it."""
-    return f"{queue_mark(session, current_parts().clock.now())}-{len(standstill())}"
+def _mark(session: Session, *, all_of_it: bool = True) -> str:
+    """Changes with all that the list shows. Read before the rows: what is committed later changes it.
+
+    ``all_of_it`` False: only the queue's own part, which is the beginning of the whole mark.
+    """
+    mark = queue_mark(session, current_parts().clock.now())
+    return f"{mark}-{len(standstill())}" if all_of_it else mark
 
 
 def _marked(mark: str) -> tuple[Response, bool]:
