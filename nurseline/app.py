@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from nurseline import staff, webhooks
+from nurseline import intake, staff, webhooks
 from nurseline.callbacks.refusals import RefusalAlarm
 from nurseline.carrier.gateway import PROMPT, TwilioGateway
 from nurseline.carrier.recordings import Recordings
@@ -97,6 +97,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     Wakeups(partial(Publisher(settings.redis_url).send, queue=URGENT)).follow(parts.db)
     understand("hello")  # loads its files now: a broken one stops the start, not the first text
     webhooks.register(app)
+    intake.register(app)
     staff.register(app)
     return app
 

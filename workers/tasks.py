@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from nurseline.aftercare import handed_in
 from nurseline.callbacks import escalation, voicemail
 from nurseline.callbacks.lost_calls import look_after
 from nurseline.callbacks.service import come_back, give_back_expired
@@ -52,6 +53,8 @@ def tidy() -> None:
     collect(parts())
     with parts().db.begin() as session:
         record_silence(session, now=now)
+    with parts().db.begin() as session:
+        handed_in.forget_old(session, now=now)
 
 
 @app.task(name="escalate", base=Wakeup)

@@ -16,6 +16,7 @@ from nurseline.config import Settings, SettingsError, load_database_url, load_se
 from nurseline.content.commands import SIGNATURES, content
 from nurseline.crypto import new_key
 from nurseline.db import upgrade
+from nurseline.intake.commands import keys
 from nurseline.language.commands import evaluate, explain_command
 from nurseline.local.state import read_env
 from nurseline.logs import configure_logging
@@ -74,7 +75,7 @@ def new_key_command() -> None:
     click.echo(new_key())
 
 
-for command in (content, staff, enrol, import_injections, explain_command(reply), evaluate):
+for command in (content, staff, keys, enrol, import_injections, explain_command(reply), evaluate):
     cli.add_command(command)
 
 

@@ -103,17 +103,3 @@ class ContactNote(Base):
     note: Mapped[str] = mapped_column(Encrypted)
 
     __table_args__ = (sa.Index(None, "contact_id", "at"),)
-
-
-class ApiKey(Base):
-    """A key with which the clinic's own system hands in injections."""
-
-    __tablename__ = "api_keys"
-
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    name: Mapped[str] = mapped_column(sa.String(80))  # of the system that has it
-    key_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    created_by: Mapped[str] = mapped_column(sa.String(64))
-    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -14,6 +14,8 @@ from nurseline.staff.models import StaffSession, StaffUser
 from nurseline.staff.sessions import IDLE
 from nurseline.staff.words import ACTORS
 
+SYSTEM = "system:"  # begins what the clinic's own systems are called; the rest is their name
+
 
 @dataclass(frozen=True, slots=True)
 class Colleague:
@@ -30,6 +32,7 @@ def names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:
     """What to call each of ``actors``: staff by name, the rest in plain words."""
     wanted = set(actors)
     names = {actor: ACTORS.get(actor, "Somebody") for actor in wanted}
+    names |= {actor: actor.removeprefix(SYSTEM) for actor in wanted if actor.startswith(SYSTEM)}
     ids = [known for actor in wanted if (known := _uuid(actor)) is not None]
     if ids:
         found = session.execute(sa.select(StaffUser.id, StaffUser.name).where(StaffUser.id.in_(ids)))

@@ -1,0 +1,39 @@
+"""Calling off the messages of an injection that did not happen, or was recorded by mistake."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from nurseline.aftercare.bringing import outside_key
+from nurseline.aftercare.models import Injection
+from nurseline.consent import service as consent
+from nurseline.crypto import Keyring
+from nurseline.messaging import outbox
+from nurseline.messaging.models import Contact, OutboundMessage
+
+CALLED_OFF = "the injection was called off"
+
+
+def find_outside(session: Session, keyring: Keyring, reference: str, system: str = "") -> uuid.UUID | None:
+    """The injection that the clinic's own system calls so."""
+    key = outside_key(keyring, reference, system)
+    return session.scalar(sa.select(Injection.id).where(Injection.outside_key == key))
+
+
+def call_off(session: Session, injection_id: uuid.UUID, *, actor: str, now: datetime) -> int:
+    """Cancel what is still planned for an injection; how many messages. One on its way is not called back."""
+    contact = sa.select(Contact.number_hash).join(Injection, Injection.contact_id == Contact.id)
+    number_hash = session.scalar(contact.where(Injection.id == injection_id))
+    if number_hash is None:
+        return 0
+    consent.holds(session, number_hash)  # locked like by everybody who changes what is planned
+    planned = session.scalars(
+        sa.select(OutboundMessage.id).where(
+            OutboundMessage.injection_id == injection_id, OutboundMessage.status.in_(outbox.OPEN)
+        )
+    ).all()
+    return len(outbox.cancel(session, planned, at=now, reason=CALLED_OFF, actor=actor))
