@@ -14,6 +14,9 @@ from nurseline.messaging.models import Contact, Conversation
 
 def contact_for(session: Session, keyring: Keyring, e164: str, *, at: datetime) -> Contact:
     """The contact with this number, made if it is new. Two at once get the same row."""
+    known = find_contact(session, keyring, e164)  # nearly always; looking writes nothing
+    if known is not None:
+        return known
     number_hash = keyring.number_hash(e164)
     new = insert(Contact).values(number_hash=number_hash, number=e164, language="en", first_seen_at=at)
     session.execute(new.on_conflict_do_nothing(index_elements=[Contact.number_hash]))

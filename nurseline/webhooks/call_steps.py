@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from nurseline.dialogue import Message, State
+from nurseline.ids import new_id
 from nurseline.language import Meaning, keyed, understand
 from nurseline.messaging.models import Call, CallStep
 
@@ -44,8 +45,13 @@ def opened(
 
     Locked until the transaction ends: a repeat that arrives while the first is being answered waits.
     """
+    query = sa.select(Call).where(Call.call_sid == call_sid).with_for_update()
+    query = query.execution_options(populate_existing=True)
+    known = session.scalar(query)
+    if known is not None:
+        return known
     new = insert(Call).values(
-        id=uuid.uuid4(),
+        id=new_id(),
         call_sid=call_sid,
         contact_id=contact_id,
         message_id=message_id,
@@ -55,8 +61,7 @@ def opened(
         pending=False,
     )
     session.execute(new.on_conflict_do_nothing(index_elements=["call_sid"]))
-    query = sa.select(Call).where(Call.call_sid == call_sid).with_for_update()
-    return session.scalars(query.execution_options(populate_existing=True)).one()
+    return session.scalars(query).one()
 
 
 def answered_before(session: Session, call: Call, step: int) -> str | None:
