@@ -110,6 +110,32 @@ def test_more_than_a_page_of_them_is_shown_page_by_page(desk: Desk, monkeypatch:
     assert ada.get("/staff/messages?page=x").status_code == 200
 
 
+def test_pages_go_on_from_the_unknown_ones_to_the_others_and_miss_none(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "SHOWN", 3)
+    for number in range(8):
+        status = "unknown" if number % 2 else "failed"
+        text_out(desk, f"words number {number}", status, created_at=desk.clock.now() + number * HOUR)
+    ada = desk.signed_in()
+    seen = [
+        re.findall(r"words number (\d)", ada.get(f"/staff/messages?page={page}").text) for page in (1, 2, 3)
+    ]
+    assert seen == [["7", "5", "3"], ["1", "6", "4"], ["2", "0"]]
+
+
+def test_of_very_many_only_so_many_are_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "SHOWN", 2)
+    monkeypatch.setattr(queries, "COUNTED", 4)
+    for number in range(6):
+        text_out(desk, f"words number {number}", "failed", created_at=desk.clock.now() + number * HOUR)
+    ada = desk.signed_in()
+    page = ada.get("/staff/messages?page=2").text
+    assert "Page 2 of 2, more than 4 messages" in page
+    assert 'rel="next"' not in page
+    assert re.findall(r"words number (\d)", page) == ["3", "2"]
+
+
 def test_what_is_sent_again_by_itself_is_not_for_staff_until_that_fails_too(desk: Desk) -> None:
     injection = desk_injection(desk)
     first = reminder(desk, "undelivered", injection_id=injection, error_code=30003)

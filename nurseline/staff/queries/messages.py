@@ -27,7 +27,8 @@ from nurseline.staff.queries.people import names_of
 from nurseline.staff.words import MESSAGE_STATUS, REFUSALS, said
 
 BACK = timedelta(days=30)
-SHOWN = 200  # on one page
+SHOWN = 50  # on one page
+COUNTED = 1000  # beyond that nobody needs the exact number, and counting would take longer than all the rest
 # Errors after which the same text to the same number fails again, or must not be sent unchanged.
 FOR_GOOD = frozenset({"recipient", "no_texts", "opted_out", "content"})
 
@@ -44,12 +45,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """One page of them. ``page`` counts from 1; ``count`` is of all pages."""
+    """One page of them. ``page`` counts from 1; ``count`` is of all pages, at most `COUNTED`.
+
+    ``more``: there is another page; ``uncounted``: there are more than ``count``.
+    """
 
     rows: Sequence[Check]
     page: int
     pages: int
     count: int
+    more: bool
+    uncounted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +103,38 @@ class MessagePage:
 def messages_to_check(session: Session, *, now: datetime, page: int = 1) -> Checks:
     """Those of the last 30 days: unknown ones first, then the newest. The last page, if there is no such.
 
-    One that is sent again by itself is left out: if that fails too, it is there instead.
+    One that is sent again by itself is left out: if that fails too, it is there instead. Both parts are read
+    along the index, so that a page takes as long however many are waiting.
     """
-    wanted = (undecided(), OutboundMessage.created_at > now - BACK, _not_followed())
-    count = session.scalar(sa.select(sa.func.count()).select_from(OutboundMessage).where(*wanted)) or 0
-    pages = max(1, math.ceil(count / SHOWN))
+    wanted = (OutboundMessage.created_at > now - BACK, _not_followed())
+    unknown = (undecided(), OutboundMessage.status == "unknown", *wanted)
+    failed = (undecided(), OutboundMessage.status != "unknown", *wanted)
+    most = COUNTED + 1
+    first = _count(session, unknown, most)
+    count = first if first == most else first + _count(session, failed, most - first)
+    uncounted = count == most
+    pages = max(1, math.ceil(min(count, COUNTED) / SHOWN))
     page = min(max(page, 1), pages)
-    unknown_first = sa.case((OutboundMessage.status == "unknown", 0), else_=1)
-    rows = session.scalars(
-        sa.select(OutboundMessage)
-        .where(*wanted)
-        .order_by(unknown_first, OutboundMessage.created_at.desc(), OutboundMessage.id)
-        .options(selectinload(OutboundMessage.contact))
-        .offset((page - 1) * SHOWN)
-        .limit(SHOWN)
-    ).all()
-    checks = [Check(row, parse(row.contact.number).masked, went_at(row), known(row)) for row in rows]
-    return Checks(checks, page, pages, count)
+    skipped = (page - 1) * SHOWN
+    rows = _newest(session, unknown, skipped, SHOWN + 1)
+    if len(rows) <= SHOWN:
+        rows += _newest(session, failed, max(0, skipped - first), SHOWN + 1 - len(rows))
+    checks = [Check(row, parse(row.contact.number).masked, went_at(row), known(row)) for row in rows[:SHOWN]]
+    return Checks(checks, page, pages, min(count, COUNTED), len(rows) > SHOWN and page < pages, uncounted)
+
+
+def _count(session: Session, which: Sequence[ColumnElement[bool]], most: int) -> int:
+    """How many there are, counted up to ``most``."""
+    some = sa.select(sa.literal(1)).select_from(OutboundMessage).where(*which).limit(most).subquery()
+    return session.scalar(sa.select(sa.func.count()).select_from(some)) or 0
+
+
+def _newest(
+    session: Session, which: Sequence[ColumnElement[bool]], offset: int, limit: int
+) -> list[OutboundMessage]:
+    newest_first = (OutboundMessage.created_at.desc(), OutboundMessage.id)
+    query = sa.select(OutboundMessage).where(*which).order_by(*newest_first).offset(offset).limit(limit)
+    return list(session.scalars(query.options(selectinload(OutboundMessage.contact))))
 
 
 def message_page(session: Session, message_id: uuid.UUID, *, now: datetime) -> MessagePage | None:
@@ -209,8 +230,12 @@ def _looks(row: OutboundMessage, events: Sequence[OutboundEvent]) -> Looks:
 def _not_followed() -> ColumnElement[bool]:
     """SQL condition: no further turn of this step was planned."""
     after = aliased(OutboundMessage)
-    return ~sa.exists().where(
+    followed = sa.select(sa.literal(1)).where(
         after.injection_id == OutboundMessage.injection_id,
         after.step == OutboundMessage.step,
         after.turn == OutboundMessage.turn + 1,
     )
+    # Only reminders have turns. Asked like this, each is looked up by itself; with EXISTS the planner would
+    # read every message there is.
+    nothing = followed.limit(1).scalar_subquery().is_(None)
+    return sa.or_(OutboundMessage.injection_id.is_(None), nothing)
