@@ -96,8 +96,8 @@ class OutcomeForm(FlaskForm):  # type: ignore[misc]
     follow_up_on = MaybeDate(
         "Follow up on", description="An item comes up on that day. Empty: nothing is left to do."
     )
-    appointment_on = MaybeDate("Date of the appointment")
-    appointment_time = MaybeTime("Time, on the clinic's clock")
+    appointment_on = MaybeDate("Appointment on")
+    appointment_time = MaybeTime("At (clinic's time)")
     appointment_place = short("Place", longest=PLACE_LONGEST)
 
     appointment_at: datetime | None = None
@@ -171,7 +171,7 @@ class HandOverForm(FlaskForm):  # type: ignore[misc]
     """Giving an item to a colleague."""
 
     to = SelectField("Colleague", validate_choice=False)
-    handover_note = short("Note for them")
+    handover_note = short("What they should know")
 
     def validate_to(self, field: Field) -> None:
         """Somebody from the list."""
@@ -184,7 +184,7 @@ class PutOffForm(FlaskForm):  # type: ignore[misc]
 
     until = SelectField("Until", choices=PUT_OFF, validate_choice=False)
     until_on = MaybeDate("Date")
-    until_time = MaybeTime("Time, on the clinic's clock")
+    until_time = MaybeTime("Clinic's time")
     put_off_note = short("Why")
 
     instant: datetime

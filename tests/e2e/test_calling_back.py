@@ -366,6 +366,7 @@ def test_staff_press_call_are_connected_through_both_phones_and_are_asked_for_th
     expect(desk.get_by_role("textbox", name="Note")).to_have_value("The shoulder is better.")
     picture(desk, "7-over")
     desk.get_by_role("combobox", name="Outcome").select_option("reached_resolved")
+    desk.get_by_role("combobox", name="How the patient was identified").select_option("two_identifiers")
     desk.get_by_role("button", name="Record outcome").click()
     expect(desk.get_by_text("Recorded: Reached: resolved.")).to_be_visible()
     assert line.phone.errors() == []

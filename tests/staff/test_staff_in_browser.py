@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Literal
 from zoneinfo import available_timezones
 
@@ -94,54 +93,16 @@ def staffroom(desk: Desk, browser: ChromiumBrowser) -> Iterator[Staffroom]:
     assert not [text for text in room.complaints if "Content Security Policy" in text or "Error:" in text]
 
 
-def test_a_new_item_appears_by_itself_is_claimed_and_closed(staffroom: Staffroom) -> None:
-    page, colleague = staffroom.signed_in("Ada"), staffroom.signed_in("Ben")
-    expect(page.get_by_text("Nothing is waiting.")).to_be_visible()
-    staffroom.desk.item("emergency", "I can't breathe", best_time="now")
-    row = page.get_by_role("row").filter(has_text="I can't breathe")
-    refresh(page, row)
-    expect(row).to_contain_text("Emergency words")
-    expect(page.locator("#queue-news")).to_have_text("1 new in the queue, 1 open.")
-    row.get_by_role("button", name="Claim").click()
-    expect(page.get_by_role("heading", name="202-555-0123")).to_be_visible()
-    refresh(colleague, colleague.get_by_role("row").filter(has_text="I can't breathe").filter(has_text="Ada"))
-    page.get_by_role("button", name="Record outcome").click()
-    expect(page.get_by_text("Choose an outcome from the list.")).to_be_visible()
-    page.get_by_label("Outcome", exact=True).select_option("Reached: sent to 911 or emergency department")
-    page.get_by_label("Note").fill("911 was called")
-    page.get_by_role("button", name="Record outcome").click()
-    expect(page.get_by_text("Recorded: Reached: sent to 911")).to_be_visible()
-    refresh(colleague, colleague.get_by_text("Nothing is waiting."))
-
-
-def test_the_list_says_when_it_is_out_of_date_and_when_the_session_has_ended(staffroom: Staffroom) -> None:
-    page = staffroom.signed_in()
-    stale = page.get_by_text("This list is not up to date")
-    expect(stale).to_be_hidden()
-    page.context.set_offline(True)
-    refresh(page, stale)
-    page.context.set_offline(False)
-    refresh(page, stale, visible=False)
-    staffroom.desk.clock.advance(timedelta(minutes=16))
-    refresh(page, page.get_by_text("You were signed out after 15 minutes without activity."))
-    staffroom.complaints.clear()  # of the lost connection
-
-
-def test_a_refresh_takes_nothing_away_from_who_works_by_keyboard(staffroom: Staffroom) -> None:
-    first = staffroom.desk.item("nurse", "first words", number="+12025550101")
-    page = staffroom.signed_in()
-    page.locator(f"#claim-{first}").focus()
-    staffroom.desk.item("emergency", "second words", number="+12025550102")
-    refresh(page, page.get_by_text("second words"))
-    expect(page.locator(f"#claim-{first}")).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="The patient's words")).to_be_visible()
-
-
 def every_page(desk: Desk, **ids: object) -> list[str]:
     """The address of each page that can be opened, found in the app itself, and one that there is not."""
     # Files, and parts of a page.
-    apart = {"staff.static", "staff.voicemail_sound", "staff.queue_rows", "staff.call_state"}
+    apart = {
+        "staff.static",
+        "staff.voicemail_sound",
+        "staff.queue_rows",
+        "staff.queue_news",
+        "staff.call_state",
+    }
     rules = [
         rule
         for rule in desk.app.url_map.iter_rules()

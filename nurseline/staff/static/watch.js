@@ -46,8 +46,9 @@
       bar.hidden = !alarms;
     }
     for (const button of buttons) {
-      button.hidden = false;
-      button.textContent = wanted() && allowed ? "Sound is on: turn off" : "Sound is off: turn on";
+      const on = wanted() && allowed;
+      button.hidden = on && bar?.contains(button);
+      button.textContent = on ? "Sound is on: turn off" : "Sound is off: turn on";
     }
   }
 
