@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.sql import ColumnElement
 
 from nurseline.callbacks.models import CallbackItem
-from nurseline.callbacks.service import MOVES, OURS, give_back_expired
+from nurseline.callbacks.service import IS_OPEN, MOVES, OURS, give_back_expired
 from nurseline.callbacks.texts import text_patient
 from nurseline.clinic import service as clinic
 from nurseline.clinic.hours import Hours, parse_hours
@@ -128,6 +128,7 @@ def tell_late(session: Session, with_: Escalation, *, now: datetime) -> int:
     query = (
         sa.select(CallbackItem)
         .where(
+            IS_OPEN,
             CallbackItem.status.in_(("new", "claimed", "snoozed")),
             CallbackItem.promised_at > now - LATE_AFTER,
             CallbackItem.promised_at <= now + nobody,
@@ -164,7 +165,11 @@ def _raise(
     session: Session, level: int, which: list[ColumnElement[bool]], now: datetime
 ) -> dict[uuid.UUID, int]:
     """Raise those to ``level`` that nobody is changing at this moment; priority by id."""
-    query = sa.select(CallbackItem.id).where(*which).order_by(CallbackItem.priority, CallbackItem.promised_at)
+    query = (
+        sa.select(CallbackItem.id)
+        .where(IS_OPEN, *which)
+        .order_by(CallbackItem.priority, CallbackItem.promised_at)
+    )
     ids = session.scalars(query.limit(MOST).with_for_update(skip_locked=True)).all()
     if not ids:
         return {}

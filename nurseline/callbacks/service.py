@@ -41,15 +41,22 @@ FREE = {"claimed_by": None, "claimed_name": None, "lease_until": None}
 # The order of work. Emergencies stand on top, then what is urgent, then what nobody took in time, then the
 # rest by its promise, so that the overdue comes first. What waits for a day or another attempt stands last.
 RESTING = ("waiting_retry", "snoozed")
+# Written out, so that the planner knows the index of the queue fits whatever the other values are.
+IS_OPEN = CallbackItem.status.not_in(
+    sa.bindparam("closed", ("done", "cancelled"), expanding=True, literal_execute=True)
+)
 _RESTS = CallbackItem.status.in_(RESTING)
-ORDER: tuple[sa.ColumnExpressionArgument[Any], ...] = (
-    sa.case((_RESTS, 1), else_=0),
-    sa.case((_RESTS, CallbackItem.due_again_at)),
+ORDER_AT_WORK: tuple[sa.ColumnExpressionArgument[Any], ...] = (
     sa.case((CallbackItem.priority <= 1, CallbackItem.priority), else_=2),
     sa.case((CallbackItem.escalation >= 2, 0), else_=1),
     CallbackItem.promised_at,
     CallbackItem.created_at,
     CallbackItem.id,
+)
+ORDER: tuple[sa.ColumnExpressionArgument[Any], ...] = (
+    sa.case((_RESTS, 1), else_=0),
+    sa.case((_RESTS, CallbackItem.due_again_at)),
+    *ORDER_AT_WORK,
 )
 
 
@@ -173,7 +180,7 @@ def queue(session: Session, *, limit: int = 200) -> Sequence[CallbackItem]:
     """Open items, what to do next first (`ORDER`)."""
     return session.scalars(
         sa.select(CallbackItem)
-        .where(CallbackItem.status.not_in(("done", "cancelled")))
+        .where(IS_OPEN)
         .order_by(*ORDER)
         .options(selectinload(CallbackItem.contact))
         .limit(limit)
@@ -249,7 +256,7 @@ def come_back(session: Session, *, now: datetime, limit: int = 500) -> int:
 
     ``due_again_at`` stays: since then the item can be worked on again.
     """
-    due = [CallbackItem.status.in_(RESTING), CallbackItem.due_again_at <= now]
+    due = [IS_OPEN, CallbackItem.status.in_(RESTING), CallbackItem.due_again_at <= now]
     query = sa.select(CallbackItem.id).where(*due).order_by(CallbackItem.due_again_at).limit(limit)
     ids = session.scalars(query.with_for_update(skip_locked=True)).all()
     return len(MOVES.move(session, ids, "new", at=now, cause="its time has come", only_if=due))

@@ -1,5 +1,5 @@
-"""Texts to patients about what they asked for. They are answers to their own request, so they need no opt-in;
-but they go only to numbers that take texts and have not ended them, and within hours of the day."""
+"""Texts to patients about what they asked for. They answer a request, so they need no opt-in; but they go
+only to numbers that take texts and have not ended them, up to the moment of sending, and by day."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def text_patient(
     until = until or now + OF_USE
     if opening is None or opening >= until:
         return False
-    words = Plan("confirmation", content_id, contact.language, opening, send_before=until)
+    words = Plan("notice", content_id, contact.language, opening, send_before=until)
     plan(session, contact, [words], at=now, cause="for an item in the queue")
     return True

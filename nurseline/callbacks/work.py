@@ -30,10 +30,11 @@ from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackOutc
 from nurseline.callbacks.promises import PRIORITY, REASONS, Reason, as_reason, promised_at
 from nurseline.callbacks.service import (
     FREE,
+    IS_OPEN,
     LEASE,
     MOVES,
     NOTE_LONGEST,
-    ORDER,
+    ORDER_AT_WORK,
     REOPENED,
     RESTING,
     QueueError,
@@ -63,10 +64,10 @@ def take_next(
     ``reasons``: only items of these.
     """
     give_back_expired(session, now=now)
-    free = sa.select(CallbackItem.id).where(CallbackItem.status == "new")
+    free = sa.select(CallbackItem.id).where(IS_OPEN, CallbackItem.status == "new")
     if set(reasons) != set(REASONS):
         free = free.where(CallbackItem.reason.in_(tuple(reasons)))
-    first = free.order_by(*ORDER).limit(1)
+    first = free.order_by(*ORDER_AT_WORK).limit(1)
     # What others are taking at this moment is passed over. If nothing else is left, it is waited for: it may
     # be a patient's new words that hold it, and then "nothing to do" would not be true.
     for query in (first.with_for_update(skip_locked=True), first.with_for_update()):

@@ -32,12 +32,16 @@ log = structlog.get_logger(__name__)
 
 UNPREPARED = timedelta(minutes=10)  # until what could not be worded is looked at again
 # The ledger is asked in the same statement that lets messages go, so a STOP just before it wins.
-BY_STAFF = "staff"  # the purpose of what a person wrote: no answer of the line, so an opt-out ends it
+# Purposes of what is no answer to a text or call that just came in: an opt-out ends it.
+ENDED_BY_STOP = frozenset({"staff", "notice"})
 ALLOWED = (
     sa.or_(
-        OutboundMessage.purpose.in_(sorted(ANSWERS - {BY_STAFF})),
+        OutboundMessage.purpose.in_(sorted(ANSWERS - ENDED_BY_STOP)),
         consent.opted_in(OutboundMessage.number_hash),
-        sa.and_(OutboundMessage.purpose == BY_STAFF, ~consent.opted_out(OutboundMessage.number_hash)),
+        sa.and_(
+            OutboundMessage.purpose.in_(sorted(ENDED_BY_STOP)),
+            ~consent.opted_out(OutboundMessage.number_hash),
+        ),
     ),
 )
 Words = Callable[[str, str], tuple[str, str]]  # (content id, language) -> (text, version)

@@ -89,7 +89,9 @@ class OutboundMessage(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     contact_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("contacts.id"))
     number_hash: Mapped[str] = mapped_column(sa.String(64))
-    purpose: Mapped[str] = mapped_column(sa.String(16))  # reply | confirmation | alert | staff | reminder
+    purpose: Mapped[str] = mapped_column(
+        sa.String(16)
+    )  # reply | confirmation | alert | staff | notice | reminder
     priority: Mapped[int] = mapped_column(sa.SmallInteger)  # 0 first
     content_id: Mapped[str] = mapped_column(
         sa.String(200)

@@ -21,9 +21,10 @@ from nurseline.outcomes import NO_TEXTS
 from nurseline.transitions import Transitions
 from nurseline.wakeups import wake_after_commit
 
-PRIORITY = {"alert": 0, "confirmation": 1, "reply": 1, "staff": 1, "reminder": 5}
-# At any hour, without the ledger's leave; what staff write goes unless the number has ended messages.
-ANSWERS = frozenset({"reply", "alert", "confirmation", "staff"})
+PRIORITY = {"alert": 0, "confirmation": 1, "reply": 1, "staff": 1, "notice": 1, "reminder": 5}
+# At any hour, without the ledger's leave; what staff write, and notices about what somebody asked for, go
+# unless the number has ended messages.
+ANSWERS = frozenset({"reply", "alert", "confirmation", "staff", "notice"})
 CLAIM_LEASE = timedelta(seconds=15)  # a claim that runs out is harmless: the row is simply claimed again
 SENDING_LEASE = timedelta(seconds=60)  # far above one request's time limits: after it the outcome is unknown
 

@@ -62,8 +62,9 @@ STEPS = {"day1": "24 hours", "day3": "72 hours", "week1": "1 week"}
 PURPOSES = {
     "reply": "Answer",
     "confirmation": "Confirmation",
-    "alert": "Emergency words",
+    "alert": "Alarm to staff",
     "staff": "From staff",
+    "notice": "About a call that was asked for",
     "reminder": "Aftercare message",
 }
 CONSENT = {

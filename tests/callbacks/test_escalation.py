@@ -14,6 +14,7 @@ from nurseline.clinic import service as clinic
 from nurseline.clinic.service import Phone
 from nurseline.clock import SetClock
 from nurseline.messaging.models import Contact, OutboundMessage
+from nurseline.messaging.sending import Sender
 from nurseline.parts import Parts
 from tests.callbacks.calls import FakeTelephone, call
 from tests.callbacks.queueing import (
@@ -30,7 +31,16 @@ from tests.callbacks.queueing import (
     release,
     snooze,
 )
-from tests.support.line import NUMBER, OTHER_NUMBER, STAFF, at_once, make_contact, minutes, say_stop
+from tests.support.line import (
+    NUMBER,
+    OTHER_NUMBER,
+    STAFF,
+    FakeGateway,
+    at_once,
+    make_contact,
+    minutes,
+    say_stop,
+)
 
 LISTED, ON_DUTY, OFF_DUTY = "+12025550190", "+12025550191", "+12025550192"
 EVERYBODY = {LISTED, ON_DUTY, OFF_DUTY}
@@ -326,3 +336,17 @@ def test_one_text_stands_for_all_that_a_patient_waits_for(parts: Parts, clock: S
     assert run(parts).told == 1
     assert item_of(parts, one).told_late_at == item_of(parts, two).told_late_at == clock.now()
     assert sent(parts, "promise_late") == [NUMBER]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_stop_before_the_text_goes_wins(
+    parts: Parts, clock: SetClock, sender: Sender, gateway: FakeGateway, stopped: bool
+) -> None:
+    until_due(parts, clock, ask(parts, "nurse").item_id)
+    run(parts)
+    if stopped:
+        say_stop(parts, make_contact(parts))
+    sender.send_due()
+    told = [one.body for one in gateway.sends if one.to == NUMBER]
+    assert len(told) == (0 if stopped else 1)
+    assert {ON_DUTY, LISTED} <= {one.to for one in gateway.sends}

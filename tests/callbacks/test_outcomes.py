@@ -212,7 +212,7 @@ def test_after_the_third_try_one_text_goes_and_the_item_closes(parts: Parts, clo
     assert (stands.status, stands.outcome, stands.attempts) == ("done", "unreached_closed", 3)
     assert (stands.closed_at, stands.texted_at) == (clock.now(), clock.now())
     (text,) = texts(parts, "unreached")
-    assert (text.purpose, text.language, text.send_after) == ("confirmation", "en", clock.now())
+    assert (text.purpose, text.language, text.send_after) == ("notice", "en", clock.now())
     assert [row.outcome for row in rows(parts, item)] == [
         "no_answer",
         "no_answer",
