@@ -148,11 +148,19 @@ def standing(session: Session, number_key: str, reason: str) -> CallbackItem | N
     )
 
 
-def note(session: Session, number_key: str, reason: str, *, cause: str, at: datetime) -> bool:
-    """Add a line to the history of the open item of a number and reason; False if there is none."""
+def note(
+    session: Session, number_key: str, reason: str, *, cause: str, at: datetime, spoke: bool = False
+) -> bool:
+    """Add a line to the history of the open item of a number and reason; False if there is none.
+
+    ``spoke``: a person spoke with the patient, so the item has had its first attempt and contact.
+    """
     item = standing(session, number_key, reason)
     if item is None:
         return False
+    if spoke:
+        item.first_attempt_at = item.first_attempt_at or at
+        item.first_contact_at = item.first_contact_at or at
     MOVES.note(session, [item.id], item.status, at=at, cause=cause)
     return True
 

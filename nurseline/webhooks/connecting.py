@@ -84,7 +84,7 @@ def taken_document(parts: Parts, call_id: uuid.UUID, phone_id: uuid.UUID, key: s
 def note_talk(parts: Parts, session: Session, call: Call, seconds: int | None) -> None:
     """Write down that the caller has spoken with somebody; what came of it is for staff to record."""
     length = f" for {seconds // 60} min {seconds % 60} s" if seconds is not None else ""
-    _note(parts, session, call, f"spoke with staff{length}")
+    _note(parts, session, call, f"spoke with staff{length}", spoke=True)
 
 
 def alarm_if_nobody(parts: Parts, session: Session) -> None:
@@ -110,9 +110,9 @@ def _tried(state: State) -> tuple[str, ...]:
     return tuple(filter(None, (state.recall(_TRIED) or "").split(",")))
 
 
-def _note(parts: Parts, session: Session, call: Call, cause: str) -> None:
+def _note(parts: Parts, session: Session, call: Call, cause: str, *, spoke: bool = False) -> None:
     """A line in the history of what this caller asked for."""
     contact = session.get(Contact, call.contact_id) if call.contact_id else None
     key = contact.number_hash if contact else f"call:{call.call_sid}"
     reason = State.from_json(call.state).recall("reason") or "nurse"
-    callbacks.note(session, key, reason, cause=cause, at=parts.clock.now())
+    callbacks.note(session, key, reason, cause=cause, at=parts.clock.now(), spoke=spoke)

@@ -120,6 +120,7 @@ def test_after_a_talk_the_item_stays_open_and_says_so(carrier: Carrier) -> None:
     assert "You can hang up now" in heard(after)
     assert causes(carrier)[-2:] == ["taken by Phone 71", "spoke with staff for 2 min 5 s"]
     assert item(carrier).status == "new", "staff record what came of it"
+    assert item(carrier).first_contact_at is not None, "the reports count it as reached"
     assert heard(carrier.call(sid, 2, **form)) == heard(after)
 
 
