@@ -101,11 +101,10 @@ def escalate(session: Session, with_: Escalation, *, now: datetime) -> tuple[int
     if unclaimed:
         _alarm(session, with_, UNCLAIMED, _everybody(session, with_), unclaimed, now)
     if due:
-        duty = on_duty(session, with_.hours, now)
-        if duty:
-            _alarm(session, with_, DUE, (*duty, *with_.listed), due, now)
-        else:
-            _alarm(session, with_, OFF_SHIFT, _everybody(session, with_), due, now)
+        duty, everybody = on_duty(session, with_.hours, now), _everybody(session, with_)
+        # Without a list of shifts, those whom every alert goes to are always on duty.
+        told_now = [*duty, *with_.listed] if duty or set(everybody) == set(with_.listed) else []
+        _alarm(session, with_, DUE if told_now else OFF_SHIFT, told_now or everybody, due, now)
     return len(near), len(due), len(unclaimed)
 
 

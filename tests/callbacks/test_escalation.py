@@ -263,6 +263,16 @@ def test_nobody_on_shift_is_an_alarm_of_its_own_to_everybody(parts: Parts, clock
     assert level(parts, item) == 2
 
 
+def test_a_clinic_without_shifts_tells_its_alert_numbers(parts: Parts, clock: SetClock) -> None:
+    with parts.db.begin() as session:
+        for phone in clinic.phones(session):
+            clinic.remove_phone(session, phone.id)
+    ask(parts, "emergency")
+    clock.advance(minutes(5))
+    run(parts)
+    assert (sent(parts, DUE), sent(parts, OFF_SHIFT)) == ([LISTED], [])
+
+
 def test_a_clinic_without_anybody_to_tell_sees_it_in_the_item(parts: Parts, clock: SetClock) -> None:
     with parts.db.begin() as session:
         for phone in clinic.phones(session):
