@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -229,6 +231,20 @@ def test_sent_again_it_is_told_and_changes_nothing(system: System) -> None:
     system.answers(PATIENT, PROCEDURE)
     system.desk.clock.advance(timedelta(days=40))
     assert system.answers(PATIENT, PROCEDURE)[1] == ("200", "Enrolled already; nothing was changed.")
+    assert len(stored(system, OutboundMessage)) == 3
+
+
+def test_sent_several_times_at_once_it_is_enrolled_once(system: System) -> None:
+    start = Barrier(4)
+
+    def send(resource: dict[str, Any]) -> str:
+        start.wait()
+        return system.answers(PATIENT, resource)[1][0]
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(pool.map(send, [PROCEDURE, APPOINTMENT, PROCEDURE, APPOINTMENT]))
+    assert sorted(statuses) == ["200", "200", "200", "201"]
+    assert len(stored(system)) == 1
     assert len(stored(system, OutboundMessage)) == 3
 
 

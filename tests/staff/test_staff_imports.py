@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -105,6 +107,26 @@ def test_confirming_twice_imports_once(desk: Desk) -> None:
     confirm(browser, page)
     again = confirm(browser, page)
     assert "not kept any more" in again.text
+    assert count(desk, Injection) == 2
+
+
+def test_confirmed_in_two_windows_at_once_it_is_imported_once(desk: Desk) -> None:
+    first = desk.signed_in()
+    page = hand_in(first, *GOOD)
+    second = desk.browser()
+    with first.client.session_transaction() as mine, second.client.session_transaction() as other:
+        other.update(mine)
+    second.get(page.request.path)
+    start = Barrier(2)
+
+    def press(browser: Browser) -> str:
+        start.wait()
+        return confirm(browser, page).text
+
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(press, [first, second]))
+    assert sum("Imported: 2 injections" in text for text in told) == 1
+    assert sum("not kept any more" in text for text in told) == 1
     assert count(desk, Injection) == 2
 
 
