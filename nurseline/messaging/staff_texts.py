@@ -28,6 +28,7 @@ from nurseline.messaging.outbox import Plan, plan
 
 LATELY = timedelta(days=3)  # so long a text or call of the patient's may be answered without consent
 OF_USE = timedelta(hours=12)  # an answer that could not go by then would come out of nowhere
+TALK = timedelta(hours=24)  # so long after a text of staff what the patient writes may answer it
 MOST_TOLD = 5  # texts that came meanwhile
 PURPOSE = "staff"
 WRITTEN = OutboundMessage.purpose == PURPOSE
@@ -143,6 +144,17 @@ def _lock(session: Session, contact: Contact) -> None:
     consent.holds(session, contact.number_hash)
     row = sa.select(Contact.id).where(Contact.id == contact.id)
     session.execute(row.with_for_update(key_share=True))  # texts that come in do not wait for it
+
+
+def wrote_lately(session: Session, contact_id: uuid.UUID, *, now: datetime) -> bool:
+    """Whether the patient has a text of staff before them, so that what they write may be its answer."""
+    query = sa.exists().where(
+        OutboundMessage.contact_id == contact_id,
+        OutboundMessage.created_at > now - TALK,
+        WRITTEN,
+        OutboundMessage.status.not_in(("skipped", "cancelled", "failed")),
+    )
+    return bool(session.scalar(sa.select(query)))
 
 
 def seen_by_now(session: Session, contact_id: uuid.UUID) -> Seen:

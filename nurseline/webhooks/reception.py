@@ -30,6 +30,7 @@ from nurseline.messaging import answers
 from nurseline.messaging.contacts import contact_for, locked_conversation
 from nurseline.messaging.models import Contact, Conversation, InboundMessage, OutboundMessage
 from nurseline.messaging.outbox import MOVES, PRIORITY
+from nurseline.messaging.staff_texts import wrote_lately
 from nurseline.parts import Parts
 from nurseline.phone import PhoneNumber, parse
 from nurseline.webhooks.effects import (
@@ -148,6 +149,8 @@ def _read(session: Session, form: TextForm, number: PhoneNumber, contact: Contac
         left = abandoned(state, channel="text")
         state = reminded(state).remember(reminder=str(reminder.id))
     meaning, words = _understood(session, form, contact, state, now)
+    if _for_staff(session, contact, state, meaning, now):
+        meaning = replace(meaning, topic="nurse")
     spoken_last = reminder.sending_at if reminder else last
     idle = (now - spoken_last).total_seconds() if spoken_last else None
     conversation.last_inbound_at = now
@@ -192,6 +195,13 @@ def _understood(
         return alone, form.body
     joined = understand(form.body, language=contact.language, place=state.place, previous=before)
     return (joined, f"{before}\n{form.body}") if joined.tier in ALARMS else (alone, form.body)
+
+
+def _for_staff(session: Session, contact: Contact, state: State, meaning: Meaning, now: datetime) -> bool:
+    """Whether a text that the line does not understand answers what staff wrote: then a person reads it."""
+    puzzling = meaning.topic == "unknown" and meaning.choice is None and meaning.command is None
+    asked = state.place in {"schedule_time", "reminder"}  # the line itself waits for words
+    return puzzling and not asked and wrote_lately(session, contact.id, now=now)
 
 
 def _complete(meaning: Meaning) -> bool:
