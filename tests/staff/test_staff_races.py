@@ -40,6 +40,27 @@ def test_of_many_who_claim_one_item_exactly_one_gets_it_and_the_others_are_told_
             assert f"{winners[0]} has this item." in browsers[name].get("/staff/queue").text
 
 
+def test_of_many_who_ask_for_the_next_item_at_once_each_gets_another_and_the_rest_are_told(
+    desk: Desk,
+) -> None:
+    browsers = [desk.signed_in(name) for name in PEOPLE]
+    items = {str(desk.item("nurse", number=f"+1202555{1000 + i}")) for i in range(4)}
+    start = threading.Barrier(len(PEOPLE))
+
+    def take(browser: object) -> str:
+        start.wait()
+        return browser.post("/staff/queue/next").location  # type: ignore[attr-defined,no-any-return]
+
+    with ThreadPoolExecutor(len(PEOPLE)) as pool:
+        landed = list(pool.map(take, browsers))
+    taken = [place.rpartition("/")[2] for place in landed if place != "/staff/queue"]
+    assert sorted(taken) == sorted(items)
+    for browser, place in zip(browsers, landed, strict=True):
+        told = browser.get(place).text
+        wanted = "There is nothing to take now." if place == "/staff/queue" else "How did it end?"
+        assert wanted in told
+
+
 @pytest.mark.parametrize(
     ("outcomes", "status"),
     [(("reached_resolved", "reached_declined"), "done"), (("no_answer", "left_voicemail"), "waiting_retry")],

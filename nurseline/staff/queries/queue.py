@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.sql import ColumnElement
 
 from nurseline.callbacks.models import CallbackItem, CallbackWords
-from nurseline.callbacks.service import ORDER, RESTING
+from nurseline.callbacks.service import IS_OPEN, ORDER, RESTING
 from nurseline.messaging.models import Contact
 from nurseline.phone import national
 from nurseline.staff.queries.items import held_by, lateness, masked, resting_until
@@ -132,7 +132,7 @@ def queue_page(
 def alarms(session: Session) -> int:
     """How many emergencies nobody has taken."""
     query = sa.select(sa.func.count()).select_from(CallbackItem)
-    return session.scalar(query.where(_open(), _alarm())) or 0
+    return session.scalar(query.where(IS_OPEN, _alarm())) or 0
 
 
 def numbers_of(session: Session, contact_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
@@ -141,10 +141,6 @@ def numbers_of(session: Session, contact_ids: Collection[uuid.UUID]) -> dict[uui
         return {}
     rows = session.execute(sa.select(Contact.id, Contact.number).where(Contact.id.in_(contact_ids)))
     return {row.id: national(row.number) for row in rows}
-
-
-def _open() -> ColumnElement[bool]:
-    return CallbackItem.status.not_in(("done", "cancelled"))  # as the index of the queue says it
 
 
 def _alarm() -> ColumnElement[bool]:
@@ -157,10 +153,10 @@ def _parts(viewer_id: str, now: datetime) -> dict[str, ColumnElement[bool]]:
     """For each part of the queue the condition that an item belongs to it."""
     held = sa.and_(CallbackItem.status.in_(("claimed", "calling")), CallbackItem.lease_until >= now)
     return {
-        "all": _open(),
-        "free": sa.and_(_open(), ~sa.func.coalesce(held, sa.false()), ~_LATER),
-        "mine": sa.and_(_open(), held, CallbackItem.claimed_by == viewer_id),
-        "later": sa.and_(_open(), _LATER),
+        "all": IS_OPEN,
+        "free": sa.and_(IS_OPEN, ~sa.func.coalesce(held, sa.false()), ~_LATER),
+        "mine": sa.and_(IS_OPEN, held, CallbackItem.claimed_by == viewer_id),
+        "later": sa.and_(IS_OPEN, _LATER),
     }
 
 
@@ -175,7 +171,7 @@ def _counts(session: Session, viewer_id: str, view: str, now: datetime) -> Count
             count.filter(late).label("late"),
             count.filter(_alarm()).label("alarm"),
         )
-        .where(_open())
+        .where(IS_OPEN)
         .group_by(CallbackItem.reason)
     ).all()
     return Counts(
