@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,10 +16,11 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from nurseline.parts import Parts
-from nurseline.staff import audit, own_phone, passwords, sessions
+from nurseline.staff import audit, own_phone, passwords
 from nurseline.staff.access import ROLES
 from nurseline.staff.models import StaffUser
-from nurseline.staff.people import new_uniquifier, roles_named
+from nurseline.staff.people import PeopleError, end_sessions, new_uniquifier, reset_second_step, roles_named
+from nurseline.staff.people import disable as close
 
 Build = Callable[[], Parts]
 NAME_LONGEST = 80
@@ -39,18 +40,35 @@ def staff() -> None:
 @staff.command("add")
 @click.option("--email", required=True, help="Address to sign in with.")
 @click.option("--name", help="Name that colleagues see; else what stands before the @.")
-@click.option("--role", type=click.Choice(ROLES), default="nurse", show_default=True)
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice(ROLES),
+    multiple=True,
+    default=["nurse"],
+    show_default=True,
+    help="May be given several times.",
+)
+@click.option("--phone", "number", help="Number that rings when this person calls a patient back.")
 @from_stdin
 @click.option("--if-missing", is_flag=True, help="Do nothing, successfully, if the account exists.")
 @as_json
 @click.pass_obj
 def add(
-    build: Build, email: str, name: str | None, role: str, password_stdin: bool, if_missing: bool, json_: bool
+    build: Build,
+    email: str,
+    name: str | None,
+    roles: tuple[str, ...],
+    number: str | None,
+    password_stdin: bool,
+    if_missing: bool,
+    json_: bool,
 ) -> None:
     """Add an account. Without a terminal or --password-stdin, a password is made and printed once."""
     email = _email(email)
     name = _name(name if name is not None else email.partition("@")[0])
     parts = build()
+    phone = _read_phone(number, parts)
     with _database(parts) as session:
         if _find(session, email) is not None:
             return _already(email, if_missing=if_missing, json_=json_)
@@ -59,12 +77,15 @@ def add(
     try:
         with _database(parts) as session:
             user = insert_account(
-                session, parts, email=email, name=name, role=role, password_hash=password_hash
+                session, parts, email=email, name=name, role=roles, password_hash=password_hash
             )
+            if phone:
+                own_phone.keep(session, user, phone, parts.clock, actor=ACTOR)
     except IntegrityError:  # somebody else added it at the same moment
         return _already(email, if_missing=if_missing, json_=json_)
-    answer = {"id": str(user.id), "email": email, "name": name, "role": role, "added": True}
-    lines = [f"added {email} ({role})"]
+    said = ", ".join(dict.fromkeys(roles))
+    answer = {"id": str(user.id), "email": email, "name": name, "role": said, "added": True}
+    lines = [f"added {email} ({said})"]
     if made:
         answer["password"] = password
         lines.append(f"password: {password}")
@@ -105,10 +126,12 @@ def list_(build: Build, json_: bool) -> None:
 def disable(build: Build, email: str, json_: bool) -> None:
     """Close an account and end its sessions at once."""
     parts = build()
-    with _database(parts) as session:
-        user = _existing(session, email)
-        user.active = False
-        _end_sign_ins(session, parts, user, "account_disabled")
+    try:
+        with _database(parts) as session:
+            user = _existing(session, email)
+            close(session, user, now=parts.clock.now(), actor=ACTOR)
+    except PeopleError as error:
+        raise click.ClickException(str(error)) from error
     _answer(
         {"email": user.email, "active": False},
         [f"disabled {user.email}; its sessions are ended"],
@@ -131,13 +154,29 @@ def password_(build: Build, email: str, password_stdin: bool, json_: bool) -> No
     with _database(parts) as session:
         user = _existing(session, email)
         user.password, user.active = password_hash, True
-        _end_sign_ins(session, parts, user, "password_set")
+        now = parts.clock.now()
+        end_sessions(session, user, now=now)
+        audit.record(session, ACTOR, "password_set", at=now, account_id=user.id)
     answer: dict[str, Any] = {"email": address, "active": True}
     lines = [f"new password for {address}"]
     if made:
         answer["password"] = password
         lines.append(f"password: {password}")
     _answer(answer, lines, json_=json_)
+
+
+@staff.command("reset-second-step")
+@click.argument("email")
+@as_json
+@click.pass_obj
+def reset_second_step_(build: Build, email: str, json_: bool) -> None:
+    """Forget the app and recovery codes of somebody who has lost them, and end the account's sessions."""
+    parts = build()
+    with _database(parts) as session:
+        user = _existing(session, email)
+        reset_second_step(session, user, now=parts.clock.now(), actor=ACTOR)
+    lines = [f"{user.email} has no second step any more; the account's sessions are ended"]
+    _answer({"email": user.email, "second_step": False}, lines, json_=json_)
 
 
 @staff.command("phone")
@@ -151,10 +190,7 @@ def phone_(build: Build, email: str, number: str | None, remove: bool, json_: bo
     if remove == (number is not None):
         raise click.ClickException("give either a number or --remove")
     parts = build()
-    try:
-        kept = own_phone.read(number, parts.settings) if number is not None else None
-    except own_phone.OwnPhoneError as error:
-        raise click.ClickException(str(error)) from error
+    kept = _read_phone(number, parts)
     with _database(parts) as session:
         user = _existing(session, email)
         own_phone.keep(session, user, kept, parts.clock, actor=ACTOR)
@@ -163,9 +199,9 @@ def phone_(build: Build, email: str, number: str | None, remove: bool, json_: bo
 
 
 def insert_account(
-    session: Session, parts: Parts, *, email: str, name: str, role: str, password_hash: str
+    session: Session, parts: Parts, *, email: str, name: str, role: str | Sequence[str], password_hash: str
 ) -> StaffUser:
-    """Add an account. ``password_hash``: of a checked password, as `passwords.hashed` makes it."""
+    """Add an account. ``role``: one or several; ``password_hash``: of a checked one (`passwords.hashed`)."""
     now = parts.clock.now()
     user = StaffUser(
         id=uuid.uuid4(),
@@ -176,18 +212,18 @@ def insert_account(
         fs_uniquifier=new_uniquifier(),
         created_at=now,
     )
-    user.roles = roles_named(session, [role])
+    user.roles = roles_named(session, [role] if isinstance(role, str) else role)
     session.add(user)
     session.flush()
     audit.record(session, ACTOR, "account_added", at=now, account_id=user.id)
     return user
 
 
-def _end_sign_ins(session: Session, parts: Parts, user: StaffUser, what: audit.What) -> None:
-    now = parts.clock.now()
-    user.fs_uniquifier = new_uniquifier()
-    sessions.end_all(session, user.id, now=now)
-    audit.record(session, ACTOR, what, at=now, account_id=user.id)
+def _read_phone(number: str | None, parts: Parts) -> str | None:
+    try:
+        return own_phone.read(number, parts.settings) if number is not None else None
+    except own_phone.OwnPhoneError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @contextmanager

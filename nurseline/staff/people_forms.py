@@ -47,7 +47,6 @@ class CodeForm(FlaskForm):  # type: ignore[misc]
             "inputmode": "numeric",
             "autocomplete": "one-time-code",
             "maxlength": TYPED_LONGEST,
-            "autofocus": True,
         },
     )
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from nurseline.app import build
-from nurseline.staff import passwords
+from nurseline.staff import passwords, second_step
 from nurseline.staff.commands import staff
+from nurseline.staff.models import StaffUser
 from tests.staff.conftest import PASSWORD, Desk, staff_settings
 from tests.support.processes import basic_environment
 from tests.support.settings import settings_for_tests
@@ -198,3 +200,34 @@ def test_the_command_line_as_it_is_typed(
     else:
         assert done.stdout == ""
         assert done.stderr == "Error: The password is too short: 5 characters, it needs 12.\n"
+
+
+def test_an_account_can_have_several_roles_and_a_phone_from_the_start(desk: Desk) -> None:
+    words = ("--role", "nurse", "--role", "admin", "--phone", "202-555-0188", "--json")
+    assert answer(run(desk, "add", "--email", EMAIL, *words))["role"] == "nurse, admin"
+    assert answer(run(desk, "list", "--json"))[0]["roles"] == "admin, nurse"
+    with desk.parts.db.begin() as session:
+        assert session.scalars(sa.select(StaffUser)).one().phone == "+12025550188"
+    refused = run(desk, "add", "--email", "b@example.org", "--phone", "123")
+    assert refused.exit_code == 1
+    assert "too short for a phone number" in refused.output
+
+
+def test_the_second_step_of_somebody_who_lost_the_phone_is_reset(desk: Desk) -> None:
+    user = desk.account(email=EMAIL)
+    with desk.parts.db.begin() as session:
+        second_step.turn_on(session.get_one(StaffUser, user.id), second_step.new_secret(), 0)
+    assert desk.browser().get("/staff/sign-in").status_code == 200
+    done = run(desk, "reset-second-step", EMAIL)
+    assert done.output == f"{EMAIL} has no second step any more; the account's sessions are ended\n"
+    browser = desk.browser()
+    browser.sign_in(EMAIL)
+    assert browser.get("/staff/queue").status_code == 200
+    assert run(desk, "reset-second-step", "nobody@example.org").exit_code == 1
+
+
+def test_the_last_administrator_is_not_disabled(desk: Desk) -> None:
+    desk.account(role="admin", email=EMAIL)
+    refused = run(desk, "disable", EMAIL)
+    assert refused.exit_code == 1
+    assert "This is the last administrator." in refused.output

@@ -9,7 +9,6 @@ from typing import Literal
 from zoneinfo import available_timezones
 
 import pytest
-from flask import url_for
 from playwright.sync_api import Browser as ChromiumBrowser
 from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 from werkzeug.serving import make_server
@@ -17,6 +16,7 @@ from werkzeug.serving import make_server
 from tests.staff.conftest import PASSWORD, Desk, telephone
 from tests.staff.test_staff_contacts import text_out
 from tests.staff.test_staff_enrolment import enrol
+from tests.staff.test_staff_security import address
 
 pytestmark = pytest.mark.browser
 ARGUMENTS = [
@@ -96,20 +96,15 @@ def staffroom(desk: Desk, browser: ChromiumBrowser) -> Iterator[Staffroom]:
 def every_page(desk: Desk, **ids: object) -> list[str]:
     """The address of each page that can be opened, found in the app itself, and one that there is not."""
     # Files, and parts of a page.
-    apart = {
-        "staff.static",
-        "staff.voicemail_sound",
-        "staff.queue_rows",
-        "staff.queue_news",
-        "staff.call_state",
-    }
+    views = desk.app.view_functions
+    apart = {"staff.static", "staff.voicemail_sound"}
+    apart |= {endpoint for endpoint, view in views.items() if getattr(view, "is_passive", False)}
     rules = [
         rule
         for rule in desk.app.url_map.iter_rules()
         if rule.rule.startswith("/staff") and "GET" in (rule.methods or ()) and rule.endpoint not in apart
     ]
-    with desk.app.test_request_context():
-        paths = {url_for(rule.endpoint, **{name: ids[name] for name in rule.arguments}) for rule in rules}
+    paths = {address(desk.app, rule, **ids) for rule in rules if not rule.rule.endswith(".csv")}
     return [*sorted(paths), "/staff/nothing"]
 
 
@@ -136,7 +131,7 @@ def test_every_page_fits_narrow_and_wide_screens_in_light_and_dark(
     injections = enrolments(desk, name)
     injection_id = injections[0].rsplit("/", 1)[1]
     ids = {"item_id": item, "contact_id": desk.contact().id, "injection_id": injection_id}
-    ids["phone_id"] = telephone(desk)
+    ids |= {"phone_id": telephone(desk), "user_id": desk.account(name).id}
     pages = every_page(desk, **ids, message_id=text_out(desk, "x" * 1600 + " مرحبا", "unknown"))
     page = staffroom.page(viewport={"width": width, "height": 740}, color_scheme=scheme)
 

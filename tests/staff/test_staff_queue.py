@@ -261,8 +261,10 @@ def test_watching_the_queue_is_no_activity(desk: Desk) -> None:
     ada = desk.signed_in("Ada")
     for _ in range(3):
         desk.clock.advance(timedelta(minutes=6))
-        code = ada.get("/staff/queue/mark").status_code
+        heard = ada.get("/staff/queue/mark").status_code
+        code = ada.get("/staff/queue/rows").status_code
     assert code == 401
+    assert heard == 200  # an emergency is heard from a locked desk, too
 
 
 def test_the_mark_takes_few_statements(desk: Desk) -> None:

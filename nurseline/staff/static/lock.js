@@ -203,6 +203,11 @@
     look();
   };
   document.addEventListener("nurseline:locked", window.nurselineLock);
+  document.addEventListener("nurseline:looked", ({ detail }) => {
+    if (detail.over ? !why : why === "ended") {
+      look(); // watch.js was refused, or is let in again
+    }
+  });
   window.addEventListener("keydown", hold, true);
   for (const name of ["keydown", "pointerdown", "input"]) {
     document.addEventListener(name, active, { passive: true });

@@ -47,10 +47,11 @@
     shown = (answer.headers.get("ETag") ?? "").replace(/^(W\/)?"|"$/g, "");
   }
 
+  document.addEventListener("nurseline:unlocked", () => refresh().catch(() => {})); // the next look tries again
+
   document.addEventListener("nurseline:looked", async ({ detail }) => {
     if (detail.over) {
-      location.reload(); // signed out: the server shows why
-      return;
+      return; // lock.js covers the page
     }
     if (fetching) {
       return;

@@ -11,7 +11,7 @@ from nurseline.callbacks.marks import queue_mark
 from nurseline.callbacks.promises import REASONS, Reason
 from nurseline.parts import current_parts
 from nurseline.staff import audit
-from nurseline.staff.access import allow, blueprint, passive, viewer
+from nurseline.staff.access import allow, blueprint, passive, viewer, when_locked
 from nurseline.staff.pages import standstill
 from nurseline.staff.queries.queue import VIEWS, Choice, alarms, numbers_of, queue_page
 
@@ -59,10 +59,12 @@ def queue_rows() -> ResponseReturnValue:
 @blueprint.get("/queue/mark")
 @allow()
 @passive
+@when_locked
 def queue_news() -> ResponseReturnValue:
     """Whether the queue has changed: 304 if not, else its mark and the emergencies nobody has taken.
 
-    Every open page asks for it once or twice a second, so nothing is done here that takes time.
+    Every open page asks for it once or twice a second, so nothing is done here that takes time. It names no
+    patient, so that an emergency is heard from a locked desk, too.
     """
     parts = current_parts()
     with parts.db.begin() as session:

@@ -126,6 +126,8 @@ def _note_wrong(user: StaffUser, field: Field, message: str) -> None:
 
 
 def _page(code: CodeForm, recovery: RecoveryForm) -> str:
+    first = recovery.recovery if recovery.recovery.errors else code.code
+    first.render_kw = {**first.render_kw, "autofocus": True}
     return render_template(
         "staff/sign_in_code.html", code_form=code, recovery_form=recovery, next=_next() or ""
     )
