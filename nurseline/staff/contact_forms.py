@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from functools import cache
 
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, HiddenField, SelectField, StringField, TextAreaField, ValidationError
@@ -17,6 +18,11 @@ from nurseline.zones import UnknownZoneError, zone
 
 NOTE_LONGEST = 4000
 OWN = "Your own words"
+
+
+@cache
+def _zones() -> dict[str, dict[str, str]]:
+    return {"No zone": {"": "Not known"}, **zone_choices()}  # reading them all takes a while
 
 
 class TextForm(FlaskForm):  # type: ignore[misc]
@@ -104,7 +110,7 @@ class AboutForm(FlaskForm):  # type: ignore[misc]
     def offer(self, languages: dict[str, str]) -> AboutForm:
         """Set the languages that the clinic offers."""
         self.language.choices = languages
-        self.timezone.choices = {"No zone": {"": "Not known"}, **zone_choices()}
+        self.timezone.choices = _zones()
         return self
 
     def validate_name(self, field: Field) -> None:

@@ -78,7 +78,7 @@ def test_own_words_go_into_the_outbox_with_the_clinics_name_and_stand_in_the_tim
     assert text.content_id == "staff.opening:1 staff.words"
     assert "On its way: 1 part, about $0.012." in page
     assert "Your Clinic: Please bring your &lt;list&gt;." in page
-    assert re.search(r"by <bdi>Ada</bdi>", page)
+    assert re.search(r"<bdi>Ada</bdi>: <span [^>]+>About to go", page)
     with desk.parts.db.engine.connect() as raw:
         stored = raw.scalar(sa.text("SELECT body FROM outbound_messages"))
     assert b"bring your" not in bytes(stored)  # kept encrypted

@@ -51,7 +51,9 @@ def contact_page(
     contact = session.get(Contact, contact_id)
     if contact is None:
         return None
-    stands = mark(session, contact)  # before the rest: what comes in between is seen by the next refresh
+    stands = mark(
+        session, contact_id, contact.number_hash
+    )  # before the rest: what comes in between is seen by the next refresh
     happened = timeline(session, contact, page=page)
     shown = [entry.row for entry in happened.entries if entry.planned and entry.row.injection_id]
     items = open_items(session, contact_id)

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from nurseline.staff.models import ContactNote
 from nurseline.staff.queries.people import names_of
 
 SHOWN = 50  # entries on one page
+LAST_PAGE = 100_000  # far beyond any contact
 PLANNED = ("scheduled", "claimed")
 LEFT = ("skipped", "cancelled")
 GRAVE = ("emergency", "urgent")
@@ -91,44 +93,24 @@ class Grave:
 
 def timeline(session: Session, contact: Contact, *, page: int = 1) -> Timeline:
     """One page of what happened. The last page, if there is no such."""
-    everything = _everything(contact).subquery()
-    count = session.scalar(sa.select(sa.func.count()).select_from(everything)) or 0
-    pages = max(1, math.ceil(count / SHOWN))
-    page = min(max(page, 1), pages)
-    shown = (
-        sa.select(everything)
-        .order_by(everything.c.at.desc(), everything.c.rank.desc(), everything.c.id.desc())
-        .offset((page - 1) * SHOWN)
-        .limit(SHOWN)
-    )
-    places = session.execute(shown).all()
-    return Timeline(_entries(session, places), page, pages, count)
+    given = {"contact": contact.id, "hash": contact.number_hash}
+    page = min(max(page, 1), LAST_PAGE)
+    places = _places_of(session, given, page)
+    if not places and page > 1:
+        count = session.scalar(sa.select(sa.func.count()).select_from(_everything()), given) or 0
+        page = max(1, math.ceil(count / SHOWN))
+        places = _places_of(session, given, page)
+    count = places[0].count if places else 0
+    return Timeline(_entries(session, places), page, max(1, math.ceil(count / SHOWN)), count)
 
 
-def mark(session: Session, contact: Contact) -> str:
+def _places_of(session: Session, given: dict[str, Any], page: int) -> Sequence[Any]:
+    return session.execute(_page(), {**given, "skipped": (page - 1) * SHOWN, "most": SHOWN}).all()
+
+
+def mark(session: Session, contact_id: uuid.UUID, number_hash: str) -> str:
     """Changes whenever the timeline could look different: one statement that opens no encrypted field."""
-    mine = OutboundMessage.contact_id == contact.id
-    item = CallbackItem.contact_id == contact.id
-    texts = _text(OutboundMessage.id, OutboundMessage.status, OutboundMessage.reason, OutboundMessage.answer)
-    plan = _text(OutboundMessage.send_after, OutboundMessage.language, OutboundMessage.timezone)
-    calls = _text(Call.id, Call.carrier_status, Call.seconds)
-    items = _text(CallbackItem.id, CallbackItem.status, CallbackItem.outcome, CallbackItem.promised_at)
-    tries = _text(CallbackAttempt.id, CallbackAttempt.result, CallbackAttempt.seconds)
-    steps = sa.select(sa.func.count()).select_from(CallStep).join(Call, Call.id == CallStep.call_id)
-    of_items = CallbackItem.id == CallbackOutcome.item_id
-    parts = (
-        _count(InboundMessage.contact_id == contact.id),
-        _sum(texts, mine),
-        _sum(plan, mine),
-        _sum(calls, Call.contact_id == contact.id),
-        steps.where(Call.contact_id == contact.id),
-        _sum(items, item),
-        sa.select(sa.func.count()).select_from(CallbackOutcome).join(CallbackItem, of_items).where(item),
-        _sum(tries, sa.and_(CallbackAttempt.item_id == CallbackItem.id, item)),
-        _count(ConsentEvent.number_hash == contact.number_hash),
-        _count(ContactNote.contact_id == contact.id),
-    )
-    row = session.execute(sa.select(*(part.scalar_subquery() for part in parts))).one()
+    row = session.execute(_mark(), {"contact": contact_id, "hash": number_hash}).one()
     return "-".join(str(one or 0) for one in row)
 
 
@@ -171,22 +153,64 @@ def spoken(said: str) -> str:
         return said
 
 
-def _everything(contact: Contact) -> sa.CompoundSelect[Any]:
+# Statements are built once: building them takes longer than the database does.
+_CONTACT, _HASH = sa.bindparam("contact", type_=sa.Uuid), sa.bindparam("hash", type_=sa.String)
+
+
+@cache
+def _mark() -> sa.Select[Any]:
+    mine, item = OutboundMessage.contact_id == _CONTACT, CallbackItem.contact_id == _CONTACT
+    texts = _text(OutboundMessage.id, OutboundMessage.status, OutboundMessage.reason, OutboundMessage.answer)
+    plan = _text(OutboundMessage.send_after, OutboundMessage.language, OutboundMessage.timezone)
+    calls = _text(Call.id, Call.carrier_status, Call.seconds)
+    items = _text(CallbackItem.id, CallbackItem.status, CallbackItem.outcome, CallbackItem.promised_at)
+    tries = _text(CallbackAttempt.id, CallbackAttempt.result, CallbackAttempt.seconds)
+    steps = sa.select(sa.func.count()).select_from(CallStep).join(Call, Call.id == CallStep.call_id)
+    of_items = CallbackItem.id == CallbackOutcome.item_id
+    about = _text(Contact.language, Contact.timezone, Contact.channel)
+    parts = (
+        _sum(about, Contact.id == _CONTACT),
+        _count(InboundMessage.contact_id == _CONTACT),
+        _sum(texts, mine),
+        _sum(plan, mine),
+        _sum(calls, Call.contact_id == _CONTACT),
+        steps.where(Call.contact_id == _CONTACT),
+        _sum(items, item),
+        sa.select(sa.func.count()).select_from(CallbackOutcome).join(CallbackItem, of_items).where(item),
+        _sum(tries, sa.and_(CallbackAttempt.item_id == CallbackItem.id, item)),
+        _count(ConsentEvent.number_hash == _HASH),
+        _count(ContactNote.contact_id == _CONTACT),
+    )
+    return sa.select(*(part.scalar_subquery() for part in parts))
+
+
+@cache
+def _everything() -> sa.Subquery:
     """When what happened: (at, kind, id, rank). Of one instant, a text comes before the answers to it."""
-    item = CallbackItem.contact_id == contact.id
+    item = CallbackItem.contact_id == _CONTACT
     of_outcome = sa.select(CallbackOutcome).join(CallbackItem, CallbackItem.id == CallbackOutcome.item_id)
     of_attempt = sa.select(CallbackAttempt).join(CallbackItem, CallbackItem.id == CallbackAttempt.item_id)
     rank = sa.cast(OutboundMessage.position + 1, sa.Integer)
     return sa.union_all(
-        _places("inbound", InboundMessage.received_at, InboundMessage.contact_id == contact.id),
-        _places("outbound", _when(), OutboundMessage.contact_id == contact.id, rank=rank),
-        _places("call", Call.started_at, Call.contact_id == contact.id),
+        _places("inbound", InboundMessage.received_at, InboundMessage.contact_id == _CONTACT),
+        _places("outbound", _when(), OutboundMessage.contact_id == _CONTACT, rank=rank),
+        _places("call", Call.started_at, Call.contact_id == _CONTACT),
         _places("item", CallbackItem.created_at, item, rank=sa.literal(-1)),
         _places("outcome", CallbackOutcome.at, item, base=of_outcome, rank=sa.literal(99)),
         _places("attempt", CallbackAttempt.started_at, item, base=of_attempt),
-        _places("consent", ConsentEvent.at, ConsentEvent.number_hash == contact.number_hash),
-        _places("note", ContactNote.at, ContactNote.contact_id == contact.id),
-    )
+        _places("consent", ConsentEvent.at, ConsentEvent.number_hash == _HASH),
+        _places("note", ContactNote.at, ContactNote.contact_id == _CONTACT),
+    ).subquery()
+
+
+@cache
+def _page() -> sa.Select[Any]:
+    """One page of all, with the count of all in each row."""
+    everything = _everything()
+    newest_first = (everything.c.at.desc(), everything.c.rank.desc(), everything.c.id.desc())
+    counted = sa.select(everything, sa.func.count().over().label("count"))
+    skipped, most = (sa.bindparam(name, type_=sa.Integer) for name in ("skipped", "most"))
+    return counted.order_by(*newest_first).offset(skipped).limit(most)
 
 
 def _places(

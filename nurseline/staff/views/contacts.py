@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import sqlalchemy as sa
 from flask import abort, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
@@ -73,10 +74,10 @@ def contact_timeline(contact_id: uuid.UUID) -> ResponseReturnValue:
     parts = current_parts()
     response = make_response()
     with parts.db.begin() as session:
-        found = session.get(Contact, contact_id)
-        if found is None:
+        number_hash = session.scalar(sa.select(Contact.number_hash).where(Contact.id == contact_id))
+        if number_hash is None:
             abort(404)
-        tag = _tag(parts, mark(session, found))
+        tag = _tag(parts, mark(session, contact_id, number_hash))
         response.set_etag(tag)
         if request.if_none_match.contains(tag):
             response.status_code = 304
