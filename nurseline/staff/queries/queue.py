@@ -116,13 +116,14 @@ def queue_page(
     wanted = [_parts(viewer_id, now)[choice.view]]
     if choice.reason:
         wanted.append(CallbackItem.reason == choice.reason)
+    # The ids first: sorting some thousand whole rows, each with its contact, takes five times as long.
+    ids = sa.select(CallbackItem.id).where(*wanted).order_by(*ORDER).limit(limit).offset((page - 1) * limit)
+    chosen = ids.cte("chosen").prefix_with("MATERIALIZED")
     items = session.scalars(
         sa.select(CallbackItem)
-        .where(*wanted)
-        .order_by(*ORDER)
+        .join(chosen, chosen.c.id == CallbackItem.id)
         .options(joinedload(CallbackItem.contact))
-        .limit(limit)
-        .offset((page - 1) * limit)
+        .order_by(*ORDER)
     ).all()
     words = _latest_words(session, [item.id for item in items])
     rows = [_row(item, *words.get(item.id, ("", 0)), viewer_id, now) for item in items]
