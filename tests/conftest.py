@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import expect
 
 from tests.support.chromium import find_chromium
@@ -23,6 +24,9 @@ from tests.support.servers import (  # noqa: F401 - fixtures
 )
 
 forget_outer_settings()
+# What is tested is what comes out, never how fast: a busy machine may take its time.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 expect.set_options(timeout=20_000)  # milliseconds; a busy machine draws a page slowly
 
 

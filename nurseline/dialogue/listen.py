@@ -126,7 +126,9 @@ def _time(at: Heard) -> Turn | None:
         return request(at, "schedule", best_time=at.words or meaning.daypart)
     if meaning.choice is not None:
         return None
-    free = meaning.topic == "unknown" and meaning.command is None and not meaning.candidates
+    # What is no clear question is about the time: staff read the words, and nobody is asked twice.
+    asks = meaning.candidates and "?" in at.words
+    free = meaning.topic == "unknown" and meaning.command is None and not asks
     longer = meaning.topic == "schedule" and len(at.words.split()) > 2
     if at.words.strip() and (free or longer):
         return request(at, "schedule", best_time=at.words)

@@ -161,8 +161,8 @@ def _memory(running: Line, common: Common, sizes: Sizes, found: Found) -> list[F
     found.details["bytes"] = {name: each for name, *each in zip(names, before, after, strict=True)}
     count = f"{sizes.messages:,} scheduled"
     return [
-        Figure(f"{count}: workers grow", grown[0] / MIB, "MiB", grown[1] / MIB, "MiB the common way", 0.5),
-        Figure(f"{count}: Redis grows", grown[2] / MIB, "MiB", grown[3] / MIB, "MiB the common way", 0.5),
+        Figure(f"{count}: workers grow", grown[0] / MIB, "MiB", grown[1] / MIB, "MiB the common way", 1),
+        Figure(f"{count}: Redis grows", grown[2] / MIB, "MiB", grown[3] / MIB, "MiB the common way", 1),
     ]
 
 

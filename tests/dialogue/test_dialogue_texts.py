@@ -90,6 +90,16 @@ def test_free_words_for_the_best_time_are_kept_as_they_are(meaning, words):
     assert talk.hear(meaning, words).effects == (RequestCallback("schedule", words),)
 
 
+def test_words_for_the_best_time_that_sound_like_several_topics_are_kept_and_not_asked_about():
+    words = "morning, but not before ten because my daughter works nights at the hospital"
+    unsure = Meaning("none", "unknown", 0.3, candidates=("clinical", "risks"))
+    assert Talk(state=State(place="schedule_time")).hear(unsure, words).effects == (
+        RequestCallback("schedule", words),
+    )
+    asked = Talk(state=State(place="schedule_time")).hear(unsure, "is it ok at the hospital?")
+    assert asked.effects == ()
+
+
 def test_zero_is_a_nurse_also_where_a_time_is_asked():
     talk = Talk(state=State(place="schedule_time"))
     turn = talk.hear(Meaning("none", "unknown", 1.0, choice=0, daypart="any"), "0")
