@@ -26,7 +26,7 @@ TITLES = {
     "callback_number": "Which number?",
     "confirm_number": "Is it right?",
 }
-WIDE, HIGH, ACROSS, DOWN = 230, 74, 330, 118
+WIDE, HIGH, ACROSS, DOWN = 250, 126, 380, 146
 NAMES = {RIGHT["en"]: "a topic by name", WRONG["en"]: "not understood", ALARM["en"]: "an emergency"}
 
 
@@ -77,19 +77,23 @@ def page(graphs: dict[str, Graph]) -> str:
 
 
 def picture(graph: Graph) -> str:
-    """The places and the ways between them as one SVG, in columns by how many steps away they are."""
+    """The places as one SVG, in columns by how many steps away they are.
+
+    Ways that lead on are arrows; those that lead back or across stand as words in the box they leave from.
+    """
     every = places(graph)
     at = _layout(every)
-    wide = max(x for x, _ in at.values()) + WIDE + 40
-    high = max(y for _, y in at.values()) + HIGH + 60
+    wide = max(x for x, _ in at.values()) + WIDE + 20
+    high = max(y for _, y in at.values()) + HIGH + 20
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" font-family="sans-serif">',
         '<defs><marker id="to" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7"'
         ' orient="auto"><path d="M0 0 8 4 0 8z" fill="#4a6a7c"/></marker></defs>',
         f'<rect width="{wide}" height="{high}" fill="#fff"/>',
     ]
-    lines += [line for place in every for line in _arrows(place, at)]
-    lines += [line for place in every for line in _box(place, *at[place.name])]
+    arriving: dict[str, int] = {}
+    lines += [line for place in every for line in _arrows(place, at, arriving)]
+    lines += [line for place in every for line in _box(place, at)]
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -111,39 +115,50 @@ def _layout(every: list[Place]) -> dict[str, tuple[int, int]]:
     return at
 
 
-def _arrows(place: Place, at: dict[str, tuple[int, int]]) -> list[str]:
+def _shown(place: Place, to: str) -> str:
+    """What leads from a place to another, as far as a picture tells it: keys, and what happens by itself."""
+    shown = [what for what in place.leads[to] if what in KEYS or what not in (*NAMES.values(), SILENCE)]
+    return "" if to == place.name or (to == "menu" and shown == ["#"]) else _keys(tuple(shown))
+
+
+def _arrows(place: Place, at: dict[str, tuple[int, int]], arriving: dict[str, int]) -> list[str]:
+    """Arrows to places further on. ``arriving``: how many there are already at each, for their labels."""
     lines = []
     x, y = at[place.name]
-    for to, heard in place.leads.items():
-        shown = [what for what in heard if what in KEYS or what not in NAMES.values()]
-        if to == place.name or to not in at or not shown or (to == "menu" and shown == ["#"]):
+    for to in place.leads:
+        label = _shown(place, to)
+        if not label or to not in at or at[to][0] <= x:
             continue
         tx, ty = at[to]
-        forward = tx > x
-        x1, x2 = (x + WIDE, tx) if forward else (x + WIDE // 2, tx + WIDE // 2)
-        y1, y2 = (y + HIGH // 2, ty + HIGH // 2) if forward else (y + HIGH, ty + HIGH)
-        bend = (x2 - x1) // 2 if forward else 0
-        curve = (
-            f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"
-            if forward
-            else f"M{x1} {y1}C{x1} {y1 + 40} {x2} {y2 + 40} {x2} {y2}"
-        )
+        arriving[to] = arriving.get(to, 0) + 1
+        x1, y1, y2 = x + WIDE, y + HIGH // 2, ty + 16 * arriving[to]
+        bend = (tx - x1) // 2
+        curve = f"M{x1} {y1}C{x1 + bend} {y1} {tx - bend} {y2} {tx} {y2}"
         lines.append(f'<path d="{curve}" fill="none" stroke="#4a6a7c" marker-end="url(#to)"/>')
-        if forward:
-            label = html.escape(_keys(tuple(shown)))
-            lines.append(f'<text x="{x2 - 8}" y="{y2 - 6}" text-anchor="end" font-size="12">{label}</text>')
+        said = f'<text x="{tx - 10}" y="{y2 - 3}" text-anchor="end" font-size="11" stroke="#fff"'
+        lines.append(f'{said} stroke-width="3" paint-order="stroke">{html.escape(label)}</text>')
     return lines
 
 
-def _box(place: Place, x: int, y: int) -> list[str]:
+def _box(place: Place, at: dict[str, tuple[int, int]]) -> list[str]:
+    x, y = at[place.name]
     words = textwrap.shorten(place.said, 66, placeholder=" …")
     lines = [
         f'<rect x="{x}" y="{y}" width="{WIDE}" height="{HIGH}" rx="8" fill="#eef4f7" stroke="#4a6a7c"/>',
         f'<text x="{x + 12}" y="{y + 22}" font-size="15" font-weight="bold">',
         f"{html.escape(place.title)}</text>",
     ]
-    for row, line in enumerate(textwrap.wrap(words, 36)[:2]):
-        lines.append(f'<text x="{x + 12}" y="{y + 42 + 16 * row}" font-size="12">{html.escape(line)}</text>')
+    back = [
+        f"{_shown(place, to)}: {TITLES.get(to, to)}"
+        for to in place.leads
+        if _shown(place, to) and to in at and at[to][0] <= x
+    ]
+    shown = [(line, "#1b2b34") for line in textwrap.wrap(words, 38)[:2]] + [
+        (line, "#4a6a7c") for line in back
+    ]
+    for row, (line, colour) in enumerate(shown[:6]):
+        where = f'x="{x + 12}" y="{y + 41 + 15 * row}"'
+        lines.append(f'<text {where} font-size="12" fill="{colour}">{html.escape(line)}</text>')
     return lines
 
 
