@@ -135,18 +135,20 @@ def test_two_who_read_before_either_writes_cannot_both_use_a_code(desk: Desk) ->
     user, secret, _ = with_app(desk)
     code, now = code_of(desk, secret), desk.clock.now()
     with desk.parts.db.begin() as late:
-        late.get_one(StaffUser, user.id)  # has seen the state of before
+        seen = late.get_one(StaffUser, user.id)  # the state of before, kept while the other one acts
         with desk.parts.db.begin() as early:
             assert second_step.use_code(early, user.id, code, now=now)
+        assert seen.totp_counter == 0
         assert not second_step.use_code(late, user.id, code, now=now)
 
 
 def test_two_who_read_before_either_writes_cannot_both_use_a_recovery_code(desk: Desk) -> None:
     user, _, codes = with_app(desk)
     with desk.parts.db.begin() as late:
-        late.get_one(StaffUser, user.id)
+        seen = late.get_one(StaffUser, user.id)
         with desk.parts.db.begin() as early:
             assert second_step.use_recovery_code(early, user.id, codes[3])
+        assert len(seen.mf_recovery_codes or []) == 10
         assert not second_step.use_recovery_code(late, user.id, codes[3])
 
 
