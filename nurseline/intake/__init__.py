@@ -2,6 +2,7 @@
 
 from flask import Flask, Response, request
 
+from nurseline.intake import models_of_fhir
 from nurseline.intake.views import blueprint, take_bundle
 
 __all__ = ["register"]
@@ -9,6 +10,7 @@ __all__ = ["register"]
 
 def register(app: Flask) -> None:
     """Add the endpoint to ``app``: before the staff pages, whose sign-in looks into every body."""
+    models_of_fhir.load()
     app.register_blueprint(blueprint)
     app.before_request(_answer_first)
 

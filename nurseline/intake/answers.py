@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
-from fhir.resources.R4B.bundle import Bundle
-from fhir.resources.R4B.operationoutcome import OperationOutcome
+from nurseline.intake.models_of_fhir import model
 
 Severity = Literal["error", "warning", "information"]
 DIAGNOSTICS_LONGEST = 300
@@ -47,7 +46,7 @@ class Answer:
 def outcome(*issues: Issue) -> dict[str, Any]:
     """An OperationOutcome, checked by the library."""
     plain = {"resourceType": "OperationOutcome", "issue": [issue.plain for issue in issues]}
-    OperationOutcome.model_validate(plain)
+    model("OperationOutcome").model_validate(plain)
     return plain
 
 
@@ -65,5 +64,5 @@ def response_bundle(kind: str, answers: Sequence[Answer]) -> dict[str, Any]:
     plain: dict[str, Any] = {"resourceType": "Bundle", "type": kind}
     if entries:
         plain["entry"] = entries
-    Bundle.model_validate(plain)
+    model("Bundle").model_validate(plain)
     return plain

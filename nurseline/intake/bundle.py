@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from fhir.resources.R4B.appointment import Appointment
-from fhir.resources.R4B.consent import Consent
-from fhir.resources.R4B.patient import Patient
-from fhir.resources.R4B.procedure import Procedure
 from pydantic import ValidationError
 
 from nurseline.intake.answers import Issue
+from nurseline.intake.models_of_fhir import READ, model
 
 MOST_BYTES = 2 * 1024 * 1024
 MOST_ENTRIES = 500
 TYPES = {"batch": "batch-response", "transaction": "transaction-response", "collection": "batch-response"}
-MODELS: Mapping[str, Any] = {
-    "Appointment": Appointment,
-    "Consent": Consent,
-    "Patient": Patient,
-    "Procedure": Procedure,
-}
 
 
 class BundleError(ValueError):
@@ -68,7 +59,7 @@ class Taken:
             return None
         if reference.startswith("#"):
             inside = holder.contained or ()
-            found = (one for one in inside if one.id == reference[1:] and isinstance(one, Patient))
+            found = (one for one in inside if one.id == reference[1:] and isinstance(one, model("Patient")))
             return next(found, None)
         found = (one.resource for one in self.entries if one.kind == "Patient" and reference in one.urls)
         return next(found, None)
@@ -117,10 +108,10 @@ def _entry(place: int, entry: Any) -> Entry:
     if isinstance(request, dict) and request.get("method") not in {None, "POST", "PUT"}:
         text = "Only POST and PUT are taken. To take one back, send it as entered-in-error."
         return Entry(place, kind, (), wrong=Issue("not-supported", text, where=f"{where}.request.method"))
-    if kind not in MODELS:
+    if kind not in READ:
         return Entry(place, kind, ())
     try:
-        read = MODELS[kind].model_validate(resource)
+        read = model(kind).model_validate(resource)
     except (ValidationError, ValueError, RecursionError, TypeError, OverflowError) as error:
         return Entry(place, kind, (), wrong=_structure(kind, error, where))
     urls = [url for url in (entry.get("fullUrl"), f"{kind}/{read.id}" if read.id else None) if url]
