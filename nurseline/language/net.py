@@ -6,7 +6,7 @@ when neither the whole text nor any clause of it looks like an emergency at all.
 help and signs that two rules name are never lowered here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from nurseline.language.emergency import Alarm
@@ -67,8 +67,12 @@ def weigh(using: Reader, look: Look, alarm: Alarm) -> Alarm:
         return _raised(using, look, alarm, "emergency") if still else alarm
     if alarm.tier == "urgent":
         return _raised(using, look, alarm, "emergency") if chance["emergency"] >= RAISES_URGENT else alarm
-    if any_alarm < SURE_ALARM:
-        return alarm
+    return alarm if any_alarm < SURE_ALARM else _alone(using, look, alarm, chance)
+
+
+def _alone(using: Reader, look: Look, alarm: Alarm, chance: Mapping[str, float]) -> Alarm:
+    """An alarm that the model alone raises, as far as it may."""
+    any_alarm = chance["emergency"] + chance["urgent"]
     if not any(group[0] not in "=@" and "." not in group and group not in _DEGREES for group in look.hits):
         return _raised(using, look, alarm, "urgent") if any_alarm >= SURE_WITHOUT_A_WORD else alarm
     if _told_by_numbers_alone(using, look):
