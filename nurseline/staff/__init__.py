@@ -20,6 +20,7 @@ import nurseline.staff.views.messages
 import nurseline.staff.views.own_phone
 import nurseline.staff.views.people
 import nurseline.staff.views.queue
+import nurseline.staff.views.reports
 import nurseline.staff.views.search
 import nurseline.staff.views.second_step
 import nurseline.staff.views.session

@@ -52,6 +52,7 @@ RIGHTS = (
     Right("Decide about messages that did not arrive", EVERYBODY, ("messages",)),
     Right("Keep one's own password, second step, phone and sessions", EVERYBODY, ("account", "own_phone")),
     Right("Lock, unlock and sign out", EVERYBODY, ("lock", "session")),
+    Right("Read reports", KEEPERS, ("reports",)),
     Right("Export lists", KEEPERS, ("exports",)),
     Right("Keep opening hours, holidays and the on-call list", KEEPERS, ("clinic",)),
     Right("Review and sign the clinic's answers", KEEPERS, ("content",)),
