@@ -20,6 +20,7 @@ from nurseline.callbacks.models import CallbackEvent, CallbackItem
 from nurseline.messaging.models import Call, CallStep
 from nurseline.reports.figures import Calls, Ending, Spread, ending, waited
 
+LONGEST_OPEN = timedelta(days=90)  # an item that was open for longer is not looked for
 LATER = timedelta(minutes=1)  # an item that follows from hanging up may be stored this long after the end
 Said = list[tuple[datetime, Collection[str]]]
 
@@ -61,7 +62,14 @@ def _touched(
 ) -> sa.Select[tuple[uuid.UUID, datetime, bool]]:
     """For each call that led to something: when a person took it, and whether an item was raised."""
     item, event = CallbackItem, CallbackEvent
-    of_number = sa.select(ended, item.id.label("item_id")).join(item, item.contact_id == ended.c.contact_id)
+    of_number = sa.select(ended, item.id.label("item_id")).join(
+        item,
+        sa.and_(
+            item.contact_id == ended.c.contact_id,
+            item.created_at <= ended.c.ended_at + sa.literal(LATER, sa.Interval()),
+            item.created_at >= ended.c.started_at - sa.literal(LONGEST_OPEN, sa.Interval()),
+        ),
+    )
     # Without caller ID an item has the call's own key, and at most one such item is raised in a call.
     of_call = sa.select(ended, item.id.label("item_id")).join(
         item, item.number_key == sa.func.concat("call:", ended.c.call_sid)

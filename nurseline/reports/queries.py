@@ -20,7 +20,7 @@ from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackOutc
 from nurseline.callbacks.service import OURS
 from nurseline.consent.models import ConsentEvent
 from nurseline.messaging.models import Call, InboundMessage, OutboundMessage
-from nurseline.reports.calls import calls
+from nurseline.reports.calls import LONGEST_OPEN, calls
 from nurseline.reports.figures import Conversations, Items, Report, Sent, Share, Spread
 from nurseline.reports.periods import Period
 
@@ -180,6 +180,7 @@ class _Asking:
         staff = sa.exists().where(
             CallbackItem.contact_id == texts.c.contact_id,
             CallbackItem.created_at <= texts.c.ended + sa.literal(SOON_AFTER, sa.Interval()),
+            CallbackItem.created_at >= texts.c.began - sa.literal(LONGEST_OPEN, sa.Interval()),
             sa.or_(CallbackItem.closed_at.is_(None), CallbackItem.closed_at >= texts.c.began),
             _asked_for(),
         )
@@ -196,6 +197,8 @@ class _Asking:
             before.contact_id == CallbackItem.contact_id,
             before.id != CallbackItem.id,
             before.status == "done",
+            before.created_at <= CallbackItem.created_at,
+            before.created_at >= CallbackItem.created_at - sa.literal(LONGEST_OPEN, sa.Interval()),
             before.closed_at <= CallbackItem.created_at,
             before.closed_at >= CallbackItem.created_at - sa.literal(AGAIN, sa.Interval()),
         )

@@ -76,7 +76,8 @@ LINE = (
 TEXTS = "As the line understood them; texts that alarm stand under their alarm only."
 REMINDERS = (
     "Those that went in the period and arrived, as far as known; a second try counts too. "
-    "Silence: no answer within 48 hours. Answered: of those answered or silent."
+    "Silence: no answer within 48 hours. Answered: of those answered or silent. "
+    "The bar shows the answers in the order of the columns."
 )
 DELIVERY = "Messages of all kinds that were handed to the carrier in the period, as they stand now."
 CONSENT = "From the ledger, each number once. Wrong numbers: told by text, or recorded after a call back."
