@@ -7,6 +7,7 @@ from rapidfuzz.process import extract
 
 from nurseline.language.emergency import rule_titles
 from nurseline.language.examples_file import EXAMPLES, Example, read_examples
+from nurseline.language.lexicon import FUNCTION_WORDS
 from nurseline.language.meaning import Evidence, Meaning
 
 _CAUSES = {
@@ -64,8 +65,15 @@ def sentence(meaning: Meaning) -> str:
         start += ", and staff should look at it"
     if meaning.second_topic:
         start += f"; also about {_TOPIC_WORDS.get(meaning.second_topic, meaning.second_topic)}"
-    reasons = list(dict.fromkeys(_reason(item) for item in meaning.evidence))
+    telling = [item for item in meaning.evidence if not _says_little(item)] or meaning.evidence
+    reasons = list(dict.fromkeys(_reason(item) for item in telling))
     return f"{start}: {'; '.join(reasons)}." if reasons else f"{start}."
+
+
+def _says_little(evidence: Evidence) -> bool:
+    """Whether a reason is of use to a program only: words like "the", or two groups of ours that met."""
+    words = evidence.words.casefold().split()
+    return "_" in evidence.words or FUNCTION_WORDS.issuperset(words) or "#" in words
 
 
 def _reason(evidence: Evidence) -> str:
