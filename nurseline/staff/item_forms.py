@@ -19,7 +19,7 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
-from wtforms.fields import DateField, TimeField
+from wtforms.fields import DateField, DateTimeLocalField, TimeField
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from nurseline.callbacks.outcomes import ADVICE_LONGEST, IDENTITY, OUTCOMES, PLACE_LONGEST, SPOKE, Recorded
@@ -54,6 +54,19 @@ class MaybeTime(TimeField):  # type: ignore[misc]
     def process_formdata(self, valuelist: list[str]) -> None:
         """Read the time, if there is one."""
         self.data = read_time(valuelist[0]) if valuelist and valuelist[0].strip() else None
+
+
+class MaybeMoment(DateTimeLocalField):  # type: ignore[misc]
+    """A date and time of day in one field, which may be left empty, and keeps what cannot be read."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read ``2030-01-31T14:30``; with a space, too, as people type where there is no such field."""
+        day, _, at = (valuelist[0] if valuelist else "").strip().replace("T", " ", 1).partition(" ")
+        self.data = None
+        if day and not at.strip():
+            raise ValueError("Give the time of day, too.")
+        if day:
+            self.data = datetime.combine(read_date(day), read_time(at.strip()))
 
 
 def short(label: str, help_text: str = "", *, longest: int = WHY_LONGEST) -> StringField:
@@ -96,11 +109,10 @@ class OutcomeForm(FlaskForm):  # type: ignore[misc]
     follow_up_on = MaybeDate(
         "Follow up on", description="An item comes up on that day. Empty: nothing is left to do."
     )
-    appointment_on = MaybeDate("Appointment on")
-    appointment_time = MaybeTime("At (clinic's time)")
+    appointment_at = MaybeMoment("Appointment (clinic's time)")
     appointment_place = short("Place", longest=PLACE_LONGEST)
 
-    appointment_at: datetime | None = None
+    _appointment: datetime | None = None  # the instant
 
     def offer(self, advice: Mapping[str, str], zone: ZoneInfo) -> OutcomeForm:
         """Set what the clinic has: its answers (content id with version → label), and its zone."""
@@ -135,15 +147,14 @@ class OutcomeForm(FlaskForm):  # type: ignore[misc]
         return self._read_appointment() and readable
 
     def _read_appointment(self) -> bool:
-        day, at = self.appointment_on, self.appointment_time
-        if self.outcome.data != SCHEDULED or day.errors or at.errors:
-            return not day.errors and not at.errors
-        if day.data is None or at.data is None:
-            wrong, words_ = (day, "Give the date.") if day.data is None else (at, "Give the time of day.")
-            wrong.errors = [words_]
+        field = self.appointment_at
+        if self.outcome.data != SCHEDULED or field.errors:
+            return not field.errors
+        if field.data is None:
+            field.errors = ["Give the date and the time of day."]
             return False
-        self.appointment_at = _instant(day, at, self._zone)
-        return self.appointment_at is not None
+        self._appointment = _instant(field.data.date(), field.data.time(), self._zone, field)
+        return self._appointment is not None
 
     @property
     def recorded(self) -> Recorded:
@@ -156,13 +167,12 @@ class OutcomeForm(FlaskForm):  # type: ignore[misc]
             advice=tuple(self.advice.data or ()),
             told_when_worse=bool(self.told_when_worse.data),
             follow_up_on=self.follow_up_on.data,
-            appointment_at=self.appointment_at if scheduled else None,
+            appointment_at=self._appointment if scheduled else None,
             appointment_place=(self.appointment_place.data or "") if scheduled else "",
         )
 
     def put(self, name: str, message: str) -> None:
         """Show an error next to the field that holds this part of what was recorded."""
-        name = "appointment_on" if name == "appointment_at" else name
         field = getattr(self, name, self.outcome)
         field.errors = [*field.errors, message]
 
@@ -206,11 +216,12 @@ class PutOffForm(FlaskForm):  # type: ignore[misc]
         return True
 
     def _read_time(self, zone: ZoneInfo) -> bool:
-        for field, missing in ((self.until_on, "Give the date."), (self.until_time, "Give the time of day.")):
-            if field.data is None:
-                field.errors = [*field.errors, missing]
-                return False
-        found = _instant(self.until_on, self.until_time, zone)
+        day, at = self.until_on, self.until_time
+        if day.data is None or at.data is None:
+            wrong, missing = (day, "Give the date.") if day.data is None else (at, "Give the time of day.")
+            wrong.errors = [*wrong.errors, missing]
+            return False
+        found = _instant(day.data, at.data, zone, at)
         if found is not None:
             self.instant = found
         return found is not None
@@ -300,12 +311,10 @@ def opening_after_today(hours: Hours, now: datetime) -> datetime:
     return now + timedelta(days=1)  # closed for as long as anybody looks ahead
 
 
-def _instant(day: Field, at: Field, zone: ZoneInfo) -> datetime | None:
-    """The instant that two fields name; None if clocks never showed it, which the time field then says."""
-    on: date = day.data
-    clock: time = at.data
+def _instant(day: date, at: time, zone: ZoneInfo, field: Field) -> datetime | None:
+    """The instant of a day and time; None if clocks never showed it, which ``field`` then says."""
     try:
-        return local_instant(on, clock, zone).instant
+        return local_instant(day, at, zone).instant
     except LocalTimeError as error:
-        at.errors = [*at.errors, str(error)]
+        field.errors = [*field.errors, str(error)]
         return None

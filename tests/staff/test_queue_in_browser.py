@@ -16,6 +16,7 @@ from werkzeug.serving import make_server
 from nurseline.callbacks.models import CallbackItem
 from nurseline.callbacks.service import LEASE
 from tests.staff.conftest import Desk
+from tests.staff.test_queue_items import holding
 
 pytestmark = pytest.mark.browser
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
@@ -212,7 +213,26 @@ def test_the_outcome_shows_only_what_it_needs(room: Room) -> None:
     expect(place).to_be_visible()
     page.get_by_role("button", name="Record outcome").click()
     expect(page.get_by_text("Choose how the patient was identified.")).to_be_visible()
-    expect(page.get_by_text("Give the date.")).to_be_visible()
+    expect(page.get_by_text("Give the date and the time of day.")).to_be_visible()
+
+
+def test_an_appointment_is_recorded_in_four_actions(room: Room) -> None:
+    before, item = (room.desk.item("schedule", number=f"+1202555010{last}") for last in (1, 2))
+    scheduled = {"outcome": "reached_scheduled", "identity": "two_identifiers"}
+    where = {"appointment_at": "2026-03-05T09:30", "appointment_place": "Room 2"}
+    holding(room.desk, before).post(f"/staff/items/{before}/outcome", {**scheduled, **where})
+    page = room.sees(path=f"/staff/items/{item}")
+    page.get_by_role("button", name="Claim").click()
+    actions = [
+        lambda: page.get_by_label("Outcome", exact=True).select_option("Reached: scheduled"),
+        lambda: page.get_by_label("How the patient was identified").select_option(index=1),
+        lambda: page.get_by_label("Appointment (clinic's time)").fill("2026-03-06T09:30"),
+        lambda: page.get_by_role("button", name="Record outcome").click(),
+    ]
+    assert len(actions) <= 4  # of an item's page to its recorded outcome
+    for act in actions:
+        act()
+    expect(page.get_by_text("Recorded: Reached: scheduled.")).to_be_visible()
 
 
 def test_an_outcome_can_be_recorded_without_scripts(room: Room) -> None:
@@ -221,8 +241,7 @@ def test_an_outcome_can_be_recorded_without_scripts(room: Room) -> None:
     page.get_by_role("button", name="Claim").click()
     page.get_by_label("Outcome", exact=True).select_option("Reached: scheduled")
     page.get_by_label("How the patient was identified").select_option(index=1)
-    page.get_by_label("Appointment on").fill("2026-03-06")
-    page.get_by_label("At (clinic's time)").fill("09:30")
+    page.get_by_label("Appointment (clinic's time)").fill("2026-03-06T09:30")
     page.get_by_label("Place").fill("Room 2")
     page.get_by_role("button", name="Record outcome").click()
     expect(page.get_by_text("Recorded: Reached: scheduled.")).to_be_visible()

@@ -60,8 +60,7 @@ def test_an_outcome_keeps_all_that_was_entered_and_closes_the_item(desk: Desk) -
         "advice": advice[:2],
         "told_when_worse": "y",
         "follow_up_on": "2026-03-12",
-        "appointment_on": "2026-03-06",
-        "appointment_time": "09:30",
+        "appointment_at": "2026-03-06T09:30",
         "appointment_place": "Room 2",
     }
     answer = ada.post(f"/staff/items/{item}/outcome", form, follow_redirects=True)
@@ -87,6 +86,20 @@ def test_the_place_of_an_appointment_is_the_clinic_unless_somebody_says_otherwis
     place = re.search(r'name="appointment_place"[^>]*value="([^"]*)"', page)
     assert place is not None
     assert unescape(place[1]) == desk.parts.settings.facts["address"]
+
+
+def test_a_clinic_without_an_address_is_offered_the_place_of_the_last_appointment(desk: Desk) -> None:
+    scheduled = {**SPOKEN, "outcome": "reached_scheduled", "appointment_at": "2026-03-06 09:30"}
+    for place in ("", "Room 2"):
+        item = desk.item("schedule")
+        ada = holding(desk, item)
+        offered = re.search(
+            r'name="appointment_place"[^>]*value="([^"]*)"', ada.get(f"/staff/items/{item}").text
+        )
+        assert offered is not None
+        assert offered[1] == place
+        ada.post(f"/staff/items/{item}/outcome", {**scheduled, "appointment_place": "Room 2"})
+        assert stored(desk, item).status == "done"
 
 
 def test_record_and_take_the_next_leads_to_the_next_item(desk: Desk) -> None:
@@ -125,26 +138,34 @@ def test_an_outcome_that_ends_messages_is_written_into_the_ledger(desk: Desk, ou
         ({"follow_up_on": "2026-02-30"}, "This is not a date."),
         ({"follow_up_on": "\0"}, "This is not a date."),
         ({"follow_up_on": "2026-03-01"}, "Choose a day after today"),
-        ({"outcome": "reached_scheduled"}, "Give the date."),
-        ({"outcome": "reached_scheduled", "appointment_on": "2026-03-06"}, "Give the time of day."),
+        ({"outcome": "reached_scheduled"}, "Give the date and the time of day."),
+        ({"outcome": "reached_scheduled", "appointment_at": "2026-03-06"}, "Give the time of day, too."),
+        ({"outcome": "reached_scheduled", "appointment_at": "\0"}, "Give the time of day, too."),
         (
-            {"outcome": "reached_scheduled", "appointment_on": "2026-03-08", "appointment_time": "02:30"},
+            {"outcome": "reached_scheduled", "appointment_at": "2026-03-06T25:00"},
+            "This is not a time of day.",
+        ),
+        ({"outcome": "reached_scheduled", "appointment_at": "Friday 09:30"}, "This is not a date."),
+        (
+            {"outcome": "reached_scheduled", "appointment_at": "2026-03-08T02:30"},
             "Clocks skipped this time that night.",
         ),
         (
-            {"outcome": "reached_scheduled", "appointment_on": "2026-03-02", "appointment_time": "09:30"},
+            {"outcome": "reached_scheduled", "appointment_at": "2026-03-02T09:30"},
             "The appointment lies in the past.",
         ),
         (
             {
                 "outcome": "reached_scheduled",
-                "appointment_on": "2026-03-06",
-                "appointment_time": "09:30",
+                "appointment_at": "2026-03-06T09:30",
                 "appointment_place": "x" * 121,
             },
             "This is too long: 121 characters, 120 fit.",
         ),
-        ({"outcome": "reached_scheduled", "appointment_time": "\u0661:00"}, "This is not a time of day."),
+        (
+            {"outcome": "reached_scheduled", "appointment_at": "2026-03-06T\u0661:00"},
+            "This is not a time of day.",
+        ),
     ],
 )
 def test_a_wrong_entry_is_named_and_nothing_is_stored(

@@ -22,6 +22,7 @@ from nurseline.staff.queries.replies import replies_to
 from nurseline.staff.words import ASKED_BY, CALL_RESULTS, ITEM_STATUS, REASONS, said
 
 SOON = timedelta(minutes=15)
+PLACE_LOOK_BACK = 500  # outcomes
 
 
 # Causes in an item's history, as `nurseline.callbacks` writes them.
@@ -105,6 +106,15 @@ def lateness(item: CallbackItem, now: datetime) -> str:
     if now > item.promised_at:
         return "overdue"
     return "soon" if item.promised_at - now <= SOON else ""
+
+
+def last_place(session: Session) -> str:
+    """The place of the last of the appointments lately made; empty if there is none."""
+    lately = sa.select(CallbackOutcome.id).order_by(CallbackOutcome.id.desc()).limit(PLACE_LOOK_BACK)
+    query = sa.select(CallbackOutcome.appointment_place).where(
+        CallbackOutcome.id.in_(lately), CallbackOutcome.appointment_at.is_not(None)
+    )
+    return session.scalar(query.order_by(CallbackOutcome.id.desc()).limit(1)) or ""
 
 
 def item_page(session: Session, item_id: uuid.UUID, viewer_id: str, *, now: datetime) -> ItemPage | None:

@@ -20,7 +20,7 @@ from nurseline.staff.access import Viewer, allow, blueprint, viewer
 from nurseline.staff.item_forms import ItemForms, empty_forms
 from nurseline.staff.pages import clock_time, when
 from nurseline.staff.queries.calling import call_panel
-from nurseline.staff.queries.items import ItemPage, item_page
+from nurseline.staff.queries.items import ItemPage, item_page, last_place
 from nurseline.staff.queries.people import colleagues
 from nurseline.staff.views.voicemail import LISTENERS
 from nurseline.staff.words import REASONS, said
@@ -98,7 +98,7 @@ def reveal_item_number(item_id: uuid.UUID) -> ResponseReturnValue:
 def show_item(item_id: uuid.UUID, forms: ItemForms, *, seen: bool = False) -> str:
     """The page of an item with these forms. ``seen``: it was opened, and that is written down."""
     parts, person = current_parts(), viewer()
-    now = parts.clock.now()
+    now, place = parts.clock.now(), ""
     with parts.db.begin() as session:
         page = item_page(session, item_id, person.id, now=now)
         if page is None:
@@ -107,11 +107,12 @@ def show_item(item_id: uuid.UUID, forms: ItemForms, *, seen: bool = False) -> st
         number = _number(session, page, person, now)
         call = call_panel(session, page.item, person.id, settings=parts.settings, now=now)
         if page.mine:
+            place = parts.settings.facts["address"] or last_place(session)
             people = colleagues(session, person.id, now=now)
             forms.hand_over.to.choices = {"": "Choose…", **{key: str(one) for key, one in people.items()}}
         if seen:
             audit.record(session, person.id, "saw_item", at=now, item_id=item_id, contact_id=contact_id)
-    _fill(forms, page, parts, suggested=call.suggested if seen else "")
+    _fill(forms, page, parts, suggested=call.suggested if seen else "", place=place)
     return render_template(
         "staff/item.html",
         page=page,
@@ -139,13 +140,13 @@ def merge_choices(page: ItemPage) -> dict[str, str]:
     }
 
 
-def _fill(forms: ItemForms, page: ItemPage, parts: Parts, *, suggested: str) -> None:
+def _fill(forms: ItemForms, page: ItemPage, parts: Parts, *, suggested: str, place: str) -> None:
     """Lists to choose from, and what is entered already."""
     outcome = forms.outcome.offer(advice_choices(parts), parts.settings.zone)
     if suggested:
         outcome.outcome.data = suggested
     if not outcome.is_submitted() or outcome.appointment_place.data is None:
-        outcome.appointment_place.data = outcome.appointment_place.data or parts.settings.facts["address"]
+        outcome.appointment_place.data = outcome.appointment_place.data or place
     forms.merge.into.choices = merge_choices(page)
     if not forms.reason.errors:
         forms.reason.reason.data = page.item.reason
