@@ -1,6 +1,6 @@
 """`python -m tests.bench [PART …] [PART.SIZE=VALUE …]`: run benchmarks, print a table, keep the JSON.
 
-`make bench` runs all seven, a to g, with the sizes of the issue; `make bench ARGS="a c"` only two. Sizes
+`make bench` runs all eight, a to h, with the sizes of the issue; `make bench ARGS="a c"` only two. Sizes
 are the fields of each module's `Sizes`: `make bench ARGS="c c.seconds=10 a.planned=10000,100000"`.
 DATABASE_URL and REDIS_URL name servers to run on instead of our own; a run makes databases of its own there
 and drops them, and uses Redis databases that are empty. Ends with 1 if a figure misses what it must be.
@@ -35,6 +35,7 @@ MODULES = {
     "e": "eta",
     "f": "claims",
     "g": "calls",
+    "h": "desk",
 }
 RESULTS = PROJECT / "bench-results"
 
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    read.add_argument("parts", nargs="*", metavar="PART", help="a to g, and sizes such as c.seconds=10")
+    read.add_argument("parts", nargs="*", metavar="PART", help="a to h, and sizes such as c.seconds=10")
     read.add_argument(
         "--json", type=Path, help="where to keep the JSON [default: a new file in bench-results]"
     )

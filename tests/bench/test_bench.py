@@ -18,6 +18,7 @@ TINY = {
     "c": "c.per_second=20 c.seconds=1 c.alone=2 c.workers=1",
     "d": "d.injections=40 d.bare=20 d.single=3 d.at_once=16",
     "f": "f.people=6 f.items=30 f.rivals=3",
+    "h": "h.open=20 h.past=50 h.pages=3 h.marks=5",
     "g": "g.calls=3 g.seconds=2 g.thinks=0.1",
     "e": "e.patients=10 e.per_second=20 e.again=20 e.workers=1 e.soon=2 e.grace=1 e.visibility=1 e.eta=6",
 }
