@@ -147,6 +147,29 @@ def test_the_whole_page_works_by_keyboard(staffroom: Staffroom) -> None:
     expect(page.get_by_text("On its way:")).to_be_visible()
 
 
+def test_a_sign_in_that_ends_covers_the_page_and_it_goes_on_where_it_was(staffroom: Staffroom) -> None:
+    agree(staffroom.desk)
+    page = opened(staffroom)
+    note = page.get_by_label("Note", exact=True)
+    note.fill("Half a note")
+    # Only this script's requests are refused: it is not watch.js that covers the page.
+    page.route("**/timeline*", lambda route: route.fulfill(status=401))
+    covered = page.get_by_role("dialog")
+    page.evaluate("document.addEventListener('nurseline:locked', () => { window.covered = true; })")
+    for _ in range(100):
+        page.clock.run_for(1_000)
+        if page.evaluate("window.covered === true"):
+            break
+        page.wait_for_timeout(50)
+    assert page.evaluate("window.covered === true")
+    page.unroute("**/timeline*")
+    expect(covered).to_be_hidden()  # the server says that the sign-in stands
+    expect(note).to_have_value("Half a note")
+    text_in(staffroom.desk, "news after it")
+    refresh(page, page.locator("#timeline").get_by_text("news after it"))
+    staffroom.complaints.clear()  # of refused requests
+
+
 @pytest.mark.parametrize("width", [360, 768, 1280, 1600])
 def test_no_width_makes_the_page_scroll_sideways(staffroom: Staffroom, width: int) -> None:
     desk: Desk = staffroom.desk

@@ -117,12 +117,16 @@
     }
   }
 
+  let next = 0;
+
   async function refresh() {
+    if (document.documentElement.classList.contains("locked")) {
+      return; // nothing can be seen; it goes on when the page is opened again
+    }
     try {
       const answer = await fetch(timeline.dataset.source, { headers: { "If-None-Match": etag }, cache: "no-store" });
       if (answer.status === 401) {
-        if (form?.elements.words.value) stale.hidden = false; // signed out: keep what was typed, sending asks to sign in
-        else location.reload(); // the server shows why
+        document.dispatchEvent(new Event("nurseline:locked")); // lock.js covers the page and keeps what was typed
         return;
       }
       if (answer.ok && inUse()) {
@@ -139,8 +143,13 @@
       failures += 1;
     }
     stale.hidden = failures < 2;
-    setTimeout(refresh, EVERY);
+    soon();
   }
 
-  setTimeout(refresh, EVERY);
+  const soon = () => {
+    clearTimeout(next);
+    next = setTimeout(refresh, EVERY);
+  };
+  document.addEventListener("nurseline:unlocked", soon);
+  soon();
 })();
