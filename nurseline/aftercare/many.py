@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import uuid
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -13,14 +16,17 @@ from sqlalchemy.orm import Session
 from nurseline.aftercare.models import Injection
 from nurseline.aftercare.plan import STEPS, Due, Step
 from nurseline.aftercare.service import (
+    ALREADY,
     EnrolError,
     Enrolled,
     Enrolment,
     checked,
     consent_record,
     enrol,
+    enrolled,
     left_out_of,
     plans_for,
+    replace_earlier,
 )
 from nurseline.consent import service as consent
 from nurseline.crypto import Keyring
@@ -39,8 +45,8 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fresh:
-    """An entry of a number that was never heard of, and what is planned for it."""
+class _Candidate:
+    """An entry without a fault, its contact as far as it is known, and what is planned for it."""
 
     place: int
     entry: Enrolment
@@ -58,8 +64,8 @@ def enrol_many(
 ) -> list[Enrolled | EnrolError]:
     """Enrol injections, each all or nothing; what came of each, in the same order.
 
-    The same as `service.enrol` for each, but numbers never heard of, for which there is nothing to compare,
-    are written in one statement a table. A few hundred at once are a good measure: the ledger of every number
+    The same as `service.enrol` for each, but in a few statements a table. One by one only a second injection
+    of a number in ``entries``, and those of contacts the ledger does not know. The ledger of every number
     stays locked until the transaction ends.
     """
     hashes = [keyring.number_hash(entry.number) for entry in entries]
@@ -67,6 +73,7 @@ def enrol_many(
     candidates = _candidates(entries, hashes, results, now, steps)
     for one, made in _write(session, _new_contacts(session, entries, candidates, now), now):
         results[one.place] = Enrolled(made.id, one.due, left_out_of(one.due, steps))
+    _again(session, [one for one in candidates if one.place not in results], results, now, steps)
     # In the order of the ledger, as everybody locks several of its rows.
     for place in sorted(set(range(len(entries))) - set(results), key=lambda n: hashes[n]):
         try:
@@ -84,7 +91,7 @@ def _candidates(
     results: dict[int, Enrolled | EnrolError],
     now: datetime,
     steps: Sequence[Step],
-) -> list[_Fresh]:
+) -> list[_Candidate]:
     """Entries without a fault; the faults of the others go into ``results``."""
     found = []
     for place, (entry, number_hash) in enumerate(zip(entries, hashes, strict=True)):
@@ -93,13 +100,13 @@ def _candidates(
         except EnrolError as error:
             results[place] = error
             continue
-        found.append(_Fresh(place, entry.enrolment, Contact(id=new_id(), number_hash=number_hash), due))
+        found.append(_Candidate(place, entry.enrolment, Contact(id=new_id(), number_hash=number_hash), due))
     return found
 
 
 def _new_contacts(
-    session: Session, entries: Sequence[Entry], candidates: Sequence[_Fresh], now: datetime
-) -> list[_Fresh]:
+    session: Session, entries: Sequence[Entry], candidates: Sequence[_Candidate], now: datetime
+) -> list[_Candidate]:
     """Make contacts of those that are not known yet; those. Of several for one number it is the first."""
     if not candidates:
         return []
@@ -120,7 +127,9 @@ def _new_contacts(
     return [one for one in candidates if one.contact.id in made]
 
 
-def _write(session: Session, fresh: Sequence[_Fresh], now: datetime) -> list[tuple[_Fresh, Injection]]:
+def _write(
+    session: Session, fresh: Sequence[_Candidate], now: datetime
+) -> list[tuple[_Candidate, Injection]]:
     """Consent, injections and plans of new contacts. Where consent is known, that is left to the slow way."""
     records = [consent_record(one.contact, one.entry, now) for one in fresh]
     agreed = consent.opt_in_new(session, records)
@@ -137,13 +146,92 @@ def _write(session: Session, fresh: Sequence[_Fresh], now: datetime) -> list[tup
     return done
 
 
-def _injection(one: _Fresh, now: datetime) -> Injection:
-    return Injection(
-        id=new_id(),
-        contact_id=one.contact.id,
-        performed_at=one.entry.performed_at,
-        timezone=one.entry.timezone,
-        language=one.entry.language,
-        enrolled_at=now,
-        enrolled_by=one.entry.staff,
-    )
+def _again(
+    session: Session,
+    candidates: Sequence[_Candidate],
+    results: dict[int, Enrolled | EnrolError],
+    now: datetime,
+    steps: Sequence[Step],
+) -> None:
+    """Enrol one injection of each contact that the ledger knows; what came of it goes into ``results``."""
+    first = {one.contact.number_hash: one for one in reversed(candidates)}
+    known = _known_contacts(session, first)
+    agreed = []
+    for number_hash, ended in consent.hold_known(session, list(known)).items():
+        if ended is None:
+            agreed.append(replace(first[number_hash], contact=known[number_hash]))
+        else:
+            results[first[number_hash].place] = EnrolError("number", str(ended))
+    for staff in dict.fromkeys(one.entry.staff for one in agreed):
+        _again_by(session, [one for one in agreed if one.entry.staff == staff], results, now, steps, staff)
+
+
+def _again_by(
+    session: Session,
+    agreed: Sequence[_Candidate],
+    results: dict[int, Enrolled | EnrolError],
+    now: datetime,
+    steps: Sequence[Step],
+    staff: str,
+) -> None:
+    rows = [_values(one, now) for one in agreed]
+    new = insert(Injection).on_conflict_do_nothing(index_elements=["contact_id", "performed_at"])
+    made = session.execute(new.returning(Injection.contact_id, Injection.id), rows)
+    ids = {row.contact_id: row.id for row in made}
+    done = [one for one in agreed if one.contact.id in ids]
+    for one in agreed:
+        results[one.place] = EnrolError("performed_at", ALREADY)
+    if not done:
+        return
+    consent.opt_in_held(session, [consent_record(one.contact, one.entry, now) for one in done])
+    _keep_wishes(session, done)
+    plans = [(one.contact, plans_for(ids[one.contact.id], one.due, one.entry)) for one in done]
+    outbox.plan_all(session, plans, at=now, actor=staff)
+    replaced = replace_earlier(session, list(ids), now, staff)
+    for one in done:
+        results[one.place] = enrolled(
+            ids[one.contact.id], one.due, steps, replaced.get(one.contact.id, Counter())
+        )
+
+
+def _known_contacts(session: Session, hashes: Collection[str]) -> dict[str, Contact]:
+    wanted = sa.literal(list(hashes), sa.ARRAY(sa.Text))
+    query = sa.select(Contact.id, Contact.number_hash).where(Contact.number_hash == sa.any_(wanted))
+    return {
+        row.number_hash: Contact(id=row.id, number_hash=row.number_hash) for row in session.execute(query)
+    }
+
+
+def _keep_wishes(session: Session, done: Sequence[_Candidate]) -> None:
+    """What the enrolments say about their contacts: where they are, their language, and text or call."""
+    ids: dict[tuple[str, str, str | None], list[uuid.UUID]] = {}
+    for one in done:
+        wish = (one.entry.timezone, one.entry.language, one.entry.channel)
+        ids.setdefault(wish, []).append(one.contact.id)
+    every = [one.contact.id for one in done]
+    locked = sa.select(Contact.id).where(_among(every)).order_by(Contact.id)  # nobody waits in a circle
+    session.execute(locked.with_for_update(key_share=True)).all()
+    for (timezone, language, channel), some in ids.items():
+        values = {"timezone": timezone, "language": language, "channel": channel or Contact.channel}
+        changed = sa.update(Contact).where(_among(some)).values(values)
+        session.execute(changed, execution_options={"synchronize_session": False})
+
+
+def _among(ids: Sequence[uuid.UUID]) -> sa.ColumnElement[bool]:
+    return Contact.id == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.Uuid)))
+
+
+def _injection(one: _Candidate, now: datetime) -> Injection:
+    return Injection(**_values(one, now))
+
+
+def _values(one: _Candidate, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "contact_id": one.contact.id,
+        "performed_at": one.entry.performed_at,
+        "timezone": one.entry.timezone,
+        "language": one.entry.language,
+        "enrolled_at": now,
+        "enrolled_by": one.entry.staff,
+    }

@@ -10,7 +10,7 @@ cancelled for the same reason; it replaces nothing. A message on its way to the 
 from __future__ import annotations
 
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -101,10 +101,17 @@ def enrol(
     )
     plans = plans_for(injection_id, due, entry)
     outbox.plan(session, contact, plans, at=now, actor=entry.staff)
-    replaced = _replace_earlier(session, contact, now, entry.staff)
-    mine = replaced.pop(injection_id, 0)
-    left_out = left_out_of(due, steps)
-    return Enrolled(injection_id, due, left_out, sum(replaced.values()), replaced_by_later=mine > 0)
+    replaced = replace_earlier(session, [contact.id], now, entry.staff)
+    return enrolled(injection_id, due, steps, replaced[contact.id])
+
+
+def enrolled(
+    injection_id: uuid.UUID, due: tuple[Due, ...], steps: Sequence[Step], replaced: Counter[uuid.UUID]
+) -> Enrolled:
+    """What came of an injection. ``replaced``: cancelled messages of the number, by injection."""
+    others = sum(replaced.values()) - replaced[injection_id]
+    by_later = replaced[injection_id] > 0
+    return Enrolled(injection_id, due, left_out_of(due, steps), others, replaced_by_later=by_later)
 
 
 def consent_record(contact: Contact, entry: Enrolment, now: datetime) -> consent.Record:
@@ -143,24 +150,36 @@ def left_out_of(due: Sequence[Due], steps: Sequence[Step]) -> tuple[str, ...]:
     return tuple(step.name for step in steps if step.name not in kept)
 
 
-def _replace_earlier(session: Session, contact: Contact, now: datetime, actor: str) -> dict[uuid.UUID, int]:
-    """Cancel what is planned for all but the latest injection that has messages planned; how many of each.
+def replace_earlier(
+    session: Session, contacts: Sequence[uuid.UUID], now: datetime, actor: str
+) -> dict[uuid.UUID, Counter[uuid.UUID]]:
+    """Cancel what is planned for all but the latest injection of a number that has messages planned.
 
-    The ledger is locked by now, so neither another enrolment nor a worker letting a message go is in between.
+    How many, by contact and injection. The ledger is locked by now, so neither another enrolment nor a worker
+    letting a message go is in between.
     """
     planned = session.execute(
-        sa.select(OutboundMessage.id, Injection.id.label("injection_id"), Injection.performed_at)
+        sa.select(
+            OutboundMessage.id,
+            OutboundMessage.contact_id,
+            Injection.id.label("injection_id"),
+            Injection.performed_at,
+        )
         .join(Injection, OutboundMessage.injection_id == Injection.id)
         .where(
-            OutboundMessage.contact_id == contact.id,
+            OutboundMessage.contact_id == sa.any_(sa.literal(list(contacts), sa.ARRAY(sa.Uuid))),
             outbox.REMINDERS,
             OutboundMessage.status.in_(outbox.OPEN),
         )
     ).all()
-    latest = max((row.performed_at for row in planned), default=now)
-    earlier = {row.id: row.injection_id for row in planned if row.performed_at < latest}
-    cancelled = outbox.cancel(session, list(earlier), at=now, reason=REPLACED, actor=actor)
-    return Counter(earlier[message] for message in cancelled)
+    latest: dict[uuid.UUID, datetime] = {}
+    for row in planned:
+        latest[row.contact_id] = max(latest.get(row.contact_id, row.performed_at), row.performed_at)
+    earlier = {row.id: row for row in planned if row.performed_at < latest[row.contact_id]}
+    replaced: dict[uuid.UUID, Counter[uuid.UUID]] = defaultdict(Counter)
+    for message in outbox.cancel(session, list(earlier), at=now, reason=REPLACED, actor=actor):
+        replaced[earlier[message].contact_id][earlier[message].injection_id] += 1
+    return replaced
 
 
 def checked(entry: Enrolment, now: datetime, steps: Sequence[Step]) -> tuple[Due, ...]:

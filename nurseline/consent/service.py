@@ -137,6 +137,43 @@ def opt_in_new(session: Session, records: Sequence[Record]) -> set[str]:
     return made
 
 
+_HOLD_KNOWN = (
+    sa.select(_STATE.number_hash, _STATE.status, _STATE.carrier_blocked, _STATE.since)
+    .where(_STATE.number_hash == sa.any_(sa.bindparam("wanted", type_=sa.ARRAY(sa.Text))))
+    .order_by(_STATE.number_hash)
+    .with_for_update()
+)
+
+
+def hold_known(session: Session, number_hashes: Collection[str]) -> dict[str, OptedOutError | None]:
+    """Those of the numbers that were asked before, and why one may not be enrolled; the ledger is locked.
+
+    In the order of the ledger, as everybody locks several of its rows.
+    """
+    return {
+        row.number_hash: OptedOutError(row.since)
+        if row.status == "opted_out" or row.carrier_blocked
+        else None
+        for row in session.execute(_HOLD_KNOWN, {"wanted": list(number_hashes)})
+    }
+
+
+def opt_in_held(session: Session, records: Sequence[Record]) -> None:
+    """Record agreement of numbers that `hold_known` has locked, and that have not ended messages.
+
+    All at one instant, and each number once.
+    """
+    if records:
+        states = sa.update(ConsentState).where(
+            _STATE.number_hash == sa.any_(sa.literal([one.number_hash for one in records], sa.ARRAY(sa.Text)))
+        )
+        unsynchronized = {"synchronize_session": False}
+        session.execute(
+            states.values(status="opted_in", since=records[0].at), execution_options=unsynchronized
+        )
+        session.execute(sa.insert(ConsentEvent), [_event(one, "opt_in") for one in records])
+
+
 def opt_out(session: Session, record: Record, *, carrier_blocked: bool) -> bool:
     """Record that a number ended messages; True if it had not before.
 

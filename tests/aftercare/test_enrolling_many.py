@@ -194,6 +194,24 @@ def test_a_later_injection_replaces_what_was_planned_before(parts: Parts, clock:
     assert {fetch(parts, row).status for row in earlier} == {"cancelled"}
 
 
+def test_known_numbers_cost_no_statement_each(parts: Parts, clock: SetClock) -> None:
+    def statements(numbers: list[str]) -> int:
+        clock.advance(timedelta(hours=1))
+        asked: list[str] = []
+
+        def listen(*given: object) -> None:
+            asked.append(str(given[2]))
+
+        sa.event.listen(parts.db.engine, "before_cursor_execute", listen)
+        results = many(parts, *(Entry(number, enrolment(parts)) for number in numbers))
+        sa.event.remove(parts.db.engine, "before_cursor_execute", listen)
+        assert [one.replaced for one in results if isinstance(one, Enrolled)] == [3] * len(numbers)
+        return len(asked)
+
+    many(parts, *(Entry(number, enrolment(parts)) for number in NUMBERS))
+    assert statements(NUMBERS) == statements(NUMBERS[:2])
+
+
 def test_none_is_stored_when_the_transaction_fails(parts: Parts) -> None:
     class BrokenError(Exception):
         pass
