@@ -34,12 +34,15 @@ FIRST_STATUSES = {
     "nurseline/messaging/reports.py _keep": "a report as it came, not a message",
     "nurseline/consent/service.py opt_in": "the ledger follows from its events, it has no moves",
     "nurseline/consent/service.py opt_in_new": "the same for many numbers at once",
+    "nurseline/consent/service.py opt_in_held": "the same for many numbers that are known",
+    "nurseline/intake/answers.py response_bundle": "of an answer in FHIR, no column",
     "nurseline/consent/service.py opt_out": "the ledger follows from its events, it has no moves",
 }
 # Names of what may stand in a line of the log. Never a number, a name, a word of a patient or of the clinic.
 LOGGED = {
     "message": "id of an outbound message",
     "recording": "id of a recorded message",
+    "key": "id of a key to the intake",
     "outcome": "kind of outcome",
     "error": "class of an exception",
     "kind": "class of an exception",

@@ -392,5 +392,5 @@ def test_a_patient_who_does_not_answer_is_suggested_for_another_attempt(line: Li
     expect(desk.get_by_role("combobox", name="Outcome")).to_have_value("busy_or_failed")
     picture(desk, "8-busy")
     desk.get_by_role("button", name="Record outcome").click()
-    expect(desk.get_by_text("The item stays in the queue for another attempt.")).to_be_visible()
+    expect(desk.get_by_text("The item comes back for another try")).to_be_visible()
     assert line.phone.errors() == []
