@@ -2,15 +2,17 @@
 
 from flask import Flask, Response, request
 
+from nurseline.counting import Counters
 from nurseline.intake import models_of_fhir
-from nurseline.intake.views import blueprint, take_bundle
+from nurseline.intake.views import COUNTERS, blueprint, take_bundle
 
 __all__ = ["register"]
 
 
-def register(app: Flask) -> None:
+def register(app: Flask, *, redis_url: str) -> None:
     """Add the endpoint to ``app``: before the staff pages, whose sign-in looks into every body."""
     models_of_fhir.load()
+    app.extensions[COUNTERS] = Counters(redis_url)
     app.register_blueprint(blueprint)
     app.before_request(_answer_first)
 

@@ -9,13 +9,12 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from nurseline.counting import Counters
 from nurseline.intake import bundle
 from nurseline.intake.answers import Issue, outcome, response_bundle
 from nurseline.intake.codes import load_codes
@@ -28,10 +27,10 @@ log = structlog.get_logger(__name__)
 blueprint = Blueprint("intake", __name__)
 FHIR_JSON = "application/fhir+json; charset=utf-8"
 TAKEN_TYPES = frozenset({"application/fhir+json", "application/json"})
-# Each process counts for itself: a bound on work, not a means against guessing, which 256 bits are.
+# A bound on work, not a means against guessing, which 256 bits are.
 PER_KEY: RateLimitItem = RateLimitItemPerMinute(120, 1, namespace="intake-key")
 PER_ADDRESS: RateLimitItem = RateLimitItemPerMinute(30, 10, namespace="intake-refused")
-limiter = MovingWindowRateLimiter(MemoryStorage())
+COUNTERS = "nurseline.intake"  # of an app: what its processes count together
 
 
 def answer(plain: dict[str, Any], status: int, **headers: str) -> Response:
@@ -104,7 +103,8 @@ def _holder() -> Holder | Response:
     """Who has the key of this request; else the answer that refuses it."""
     parts = current_parts()
     address = request.remote_addr or ""
-    if not limiter.test(PER_ADDRESS, address):
+    counters: Counters = current_app.extensions[COUNTERS]
+    if not counters.test(PER_ADDRESS, address):
         return _too_many("600")
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     holder = None
@@ -112,11 +112,11 @@ def _holder() -> Holder | Response:
         with parts.db.begin() as session:
             holder = holder_of(session, parts.keyring, key.strip(), now=parts.clock.now())
     if holder is None:
-        limiter.hit(PER_ADDRESS, address)
+        counters.hit(PER_ADDRESS, address)
         log.warning("intake.unknown_key")
         text = "A valid key is needed: Authorization: Bearer …"
         return _refuse(HTTPStatus.UNAUTHORIZED, "login", text, WWW_Authenticate='Bearer realm="fhir"')
-    if not limiter.hit(PER_KEY, str(holder.id)):
+    if not counters.hit(PER_KEY, str(holder.id)):
         return _too_many("60")
     return holder
 

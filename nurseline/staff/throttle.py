@@ -11,19 +11,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import MovingWindowRateLimiter
-from redis.exceptions import RedisError
 
-log = structlog.get_logger(__name__)
+from nurseline.counting import Counters
 
 PER_ADDRESS = RateLimitItemPerMinute(60, 10, namespace="sign-in-address")
 PER_ACCOUNT = RateLimitItemPerMinute(10, 10, namespace="sign-in-account")
 PER_DEVICE = RateLimitItemPerMinute(10, 10, namespace="sign-in-device")
-REDIS_SECONDS = 0.3
-REDIS_PAUSE = 30.0  # seconds for which Redis is left alone after it failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +42,15 @@ class Throttle:
 
     def __init__(self, redis_url: str) -> None:
         """``redis_url``: where counters are shared between processes, if it answers."""
-        shared = RedisStorage(redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
-        self._shared = MovingWindowRateLimiter(shared)
-        self._own = MovingWindowRateLimiter(MemoryStorage())
-        self._away_until = 0.0
+        self._counters = Counters(redis_url)
 
     def count(self, attempt: Attempt) -> int:
         """Count an attempt; seconds to wait if it is one too many, else 0."""
-        if time.monotonic() >= self._away_until:
-            try:
-                return _count(self._shared, attempt)
-            except (RedisError, OSError):
-                log.warning("throttle.redis_away")
-                self._away_until = time.monotonic() + REDIS_PAUSE
-        return _count(self._own, attempt)
+        return self._counters.ask(lambda limiter: _count(limiter, attempt))
 
     def succeeded(self, attempt: Attempt) -> None:
         """Forget the failures of an account or device that has now signed in."""
-        item, key = attempt.buckets[-1]
-        self._own.clear(item, key)
-        if time.monotonic() >= self._away_until:
-            try:
-                self._shared.clear(item, key)
-            except (RedisError, OSError):
-                self._away_until = time.monotonic() + REDIS_PAUSE
+        self._counters.clear(*attempt.buckets[-1])
 
 
 def _count(limiter: MovingWindowRateLimiter, attempt: Attempt) -> int:

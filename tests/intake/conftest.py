@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from nurseline.intake import keys, views
+from nurseline.intake import keys
 from tests.staff.conftest import Desk, desk, make_desk  # noqa: F401 - fixtures
 
 PATIENT: dict[str, Any] = {
@@ -84,10 +83,8 @@ class System:
 
 
 @pytest.fixture
-def system(desk: Desk) -> Iterator[System]:  # noqa: F811
+def system(desk: Desk) -> System:  # noqa: F811
     """The clinic's own system."""
-    views.limiter.storage.reset()
     with desk.parts.db.begin() as session:
         key = keys.add(session, desk.parts.keyring, "our EHR", by="test", now=desk.clock.now())
-    yield System(desk, key)
-    views.limiter.storage.reset()
+    return System(desk, key)

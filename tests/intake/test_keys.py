@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -63,6 +64,17 @@ def test_too_many_requests_are_told_to_wait(system: System, monkeypatch: pytest.
     refused = [system.send(bundle(), Authorization="Bearer x") for _ in range(3)]
     assert [one.status_code for one in refused] == [401, 401, 429]
     assert int(refused[-1].headers["Retry-After"]) > 0
+
+
+def test_processes_count_together(
+    make_desk: Callable[..., Desk], redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "PER_KEY", RateLimitItemPerHour(3))
+    one, other = make_desk(redis_url=redis_url), make_desk(redis_url=redis_url)
+    with one.parts.db.begin() as session:
+        key = keys.add(session, one.parts.keyring, "our EHR", by="test", now=one.clock.now())
+    turns = [System(desk, key) for desk in (one, other, one, other)]
+    assert [system.send(bundle()).status_code for system in turns] == [200, 200, 200, 429]
 
 
 def test_only_fhir_is_taken(system: System) -> None:
