@@ -208,7 +208,7 @@ class Call(Base):
     pending: Mapped[bool] = mapped_column(default=False)  # hanging up now would leave a request behind
     seconds: Mapped[int | None]
 
-    __table_args__ = (sa.Index(None, "contact_id", "started_at"),)
+    __table_args__ = (sa.Index(None, "contact_id", "started_at"), sa.Index(None, "started_at"))
 
 
 class CallStep(Base):

@@ -122,6 +122,7 @@ def upgrade() -> None:
     op.create_foreign_key(
         op.f("fk_callback_items_merged_into"), "callback_items", "callback_items", ["merged_into"], ["id"]
     )
+    op.create_index(op.f("ix_calls_started_at"), "calls", ["started_at"], unique=False)
     op.add_column("injections", sa.Column("outside_reference", sa.LargeBinary(), nullable=True))
     op.add_column("injections", sa.Column("outside_key", sa.String(length=64), nullable=True))
     op.create_unique_constraint(op.f("uq_injections_outside_key"), "injections", ["outside_key"])
@@ -146,6 +147,7 @@ def downgrade() -> None:
     op.drop_column("outbound_messages", "written_by")
     op.drop_constraint(op.f("uq_injections_outside_key"), "injections", type_="unique")
     op.drop_column("injections", "outside_key")
+    op.drop_index(op.f("ix_calls_started_at"), table_name="calls")
     op.drop_column("injections", "outside_reference")
     op.drop_constraint(op.f("fk_callback_items_merged_into"), "callback_items", type_="foreignkey")
     op.drop_constraint(op.f("uq_callback_items_reference"), "callback_items", type_="unique")
