@@ -1,0 +1,1 @@
+"""Pictures of the staff pages for the documentation."""
