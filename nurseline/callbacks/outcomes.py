@@ -32,6 +32,7 @@ from nurseline.callbacks.service import (
     fresh,
     not_yours,
     request,
+    standing,
 )
 from nurseline.callbacks.texts import text_patient
 from nurseline.clinic.hours import Hours
@@ -138,6 +139,8 @@ def finish(
     item = fresh(session, item_id)
     check(recorded, item, now=now, hours=hours)
     _suppress(session, item, recorded, staff, now)  # first, since everybody locks the ledger before items
+    if recorded.follow_up_on is not None:
+        _hold(session, item)
     item = session.get_one(CallbackItem, item_id, populate_existing=True, with_for_update=True)
     finishing = _Finishing(session, item, staff, recorded, now)
     if recorded.outcome in UNREACHED:
@@ -320,12 +323,23 @@ def _keep(session: Session, item_id: uuid.UUID, staff_id: str, recorded: Recorde
     session.flush()
 
 
+def _hold(session: Session, item: CallbackItem) -> None:
+    """Lock an item and the one its follow-up would add to, in the order in which joining locks two."""
+    other = standing(session, item.number_key, _follow_up_reason(item))
+    both = {item.id, other.id} if other is not None else {item.id}
+    for one in sorted(both):
+        session.get_one(CallbackItem, one, populate_existing=True, with_for_update=True)
+
+
+def _follow_up_reason(item: CallbackItem) -> Reason:
+    return "clinical" if item.priority <= 1 else as_reason(item.reason)
+
+
 def _follow_up(session: Session, item: CallbackItem, day: date, now: datetime, hours: Hours) -> uuid.UUID:
     """The item that comes up on ``day``; the one that is open for this already, if there is one."""
     opens, closes = hours.working_day(day)
-    reason: Reason = "clinical" if item.priority <= 1 else as_reason(item.reason)
     wish = Request(
-        reason,
+        _follow_up_reason(item),
         "staff",
         f"To follow up item {item.reference}.",
         closes,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, selectinload
 
 from nurseline.callbacks.models import OPEN, CallbackEvent, CallbackItem, CallbackWords
 from nurseline.callbacks.promises import PRIORITY, Reason
+from nurseline.db import Database
 from nurseline.messaging.models import Contact
 from nurseline.transitions import Transitions
 
@@ -36,6 +39,8 @@ MOVES = Transitions(
     },
 )
 REOPENED = "opened again"  # in the history; tries count anew from there
+IN_THE_WAY = frozenset({"40P01", "55P03"})  # PostgreSQL: a deadlock ended, a lock not given in time
+AT_ONCE = "Somebody changed this at the same moment, so nothing was changed. Try again."
 FREE = {"claimed_by": None, "claimed_name": None, "lease_until": None}
 
 # The order of work. Emergencies stand on top, then what is urgent, then what nobody took in time, then the
@@ -92,6 +97,18 @@ class Raised:
     item_id: uuid.UUID
     promised_at: datetime
     new: bool
+
+
+@contextmanager
+def changing(db: Database) -> Iterator[Session]:
+    """A transaction of one person's step. Raises QueueError if somebody else's stood in its way."""
+    try:
+        with db.begin() as session:
+            yield session
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) not in IN_THE_WAY:
+            raise
+        raise QueueError(AT_ONCE) from error
 
 
 def request(session: Session, wish: Request, *, now: datetime) -> Raised:

@@ -9,7 +9,10 @@ from html import unescape
 
 import pytest
 import sqlalchemy as sa
+from psycopg.errors import DeadlockDetected
+from sqlalchemy.exc import OperationalError
 
+from nurseline.callbacks import outcomes
 from nurseline.callbacks.models import CallbackItem, CallbackOutcome
 from nurseline.callbacks.outcomes import IDENTITY, OUTCOMES
 from nurseline.callbacks.service import NOTE_LONGEST, give_back_expired
@@ -177,6 +180,25 @@ def test_a_wrong_entry_is_named_and_nothing_is_stored(
     assert words in answer.text
     assert "my words" in answer.text
     assert stored(desk, item).status == "claimed"
+
+
+def test_who_comes_in_each_others_way_is_told_and_keeps_what_was_typed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = desk.item()
+    ada = holding(desk, item)
+
+    def ended(*_: object, **__: object) -> None:
+        raise OperationalError("", {}, DeadlockDetected())
+
+    with monkeypatch.context() as change:
+        change.setattr(outcomes, "finish", ended)
+        answer = ada.post(f"/staff/items/{item}/outcome", {**SPOKEN, "note": "my words"})
+    assert answer.status_code == 409
+    assert "Somebody changed this at the same moment" in answer.text
+    assert "my words" in answer.text
+    again = ada.post(f"/staff/items/{item}/outcome", {**SPOKEN, "note": "my words"})
+    assert again.location == "/staff/queue"
 
 
 def test_what_was_typed_is_kept_when_the_item_went_to_somebody_else_meanwhile(desk: Desk) -> None:

@@ -49,10 +49,10 @@ def outcome(item_id: uuid.UUID) -> ResponseReturnValue:
         return show_item(item_id, forms), 422
     now = parts.clock.now()
     try:
-        with parts.db.begin() as session:
+        with service.changing(parts.db) as session:
             service.claim(session, item_id, viewer().staff, now=now, resting=False)
         # By itself, since an outcome may end messages: everybody locks the ledger before items.
-        with parts.db.begin() as session:
+        with service.changing(parts.db) as session:
             closing = outcomes.finish(
                 session,
                 item_id,
@@ -204,7 +204,7 @@ def _do(
         return show_item(item_id, forms), 422
     parts = current_parts()
     try:
-        with parts.db.begin() as session:
+        with service.changing(parts.db) as session:
             done = act(session, viewer().staff, parts.clock.now())
     except QueueError as error:
         flash(str(error), "warning")
