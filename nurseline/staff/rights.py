@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nurseline.callbacks.rights import NURSES
+
 ROLE_WORDS = {
     "scheduler": "Scheduler",
     "nurse": "Nurse",
@@ -34,10 +36,12 @@ class Right:
 
 RIGHTS = (
     Right(
-        "Work the queue: see, claim, call, record outcomes",
+        "Work the queue: see, claim, call, hand over, record tries that reached nobody",
         EVERYBODY,
         ("queue", "items", "item_work", "calling"),
     ),
+    Right("Finish, put off, join, cancel, open again or change office and scheduling items", EVERYBODY),
+    Right("The same for emergencies, symptoms and requests for a nurse; record advice given", NURSES),
     Right("Hear recorded messages", EVERYBODY - {"scheduler"}, ("voicemail",)),
     Right(
         "Print the open queue with whole numbers", EVERYBODY - {"scheduler"}, pages=("staff.print_numbers",)

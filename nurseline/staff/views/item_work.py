@@ -28,6 +28,7 @@ from nurseline.staff.item_forms import (
     ReopenForm,
     empty_forms,
 )
+from nurseline.staff.item_rights import hold_cancelling, hold_decision, hold_outcome
 from nurseline.staff.pages import when
 from nurseline.staff.queries.items import item_page
 from nurseline.staff.queries.people import colleagues
@@ -50,6 +51,7 @@ def outcome(item_id: uuid.UUID) -> ResponseReturnValue:
     now = parts.clock.now()
     try:
         with service.changing(parts.db) as session:
+            hold_outcome(session, item_id, viewer(), form.recorded)
             service.claim(session, item_id, viewer().staff, now=now, resting=False)
         # By itself, since an outcome may end messages: everybody locks the ledger before items.
         with service.changing(parts.db) as session:
@@ -104,7 +106,7 @@ def hand_over(item_id: uuid.UUID) -> ResponseReturnValue:
         work.hand_over(session, item_id, staff, to, now=now, note=form.handover_note.data or "")
         return f"{to.name} has the item now."
 
-    return _do(item_id, forms, form, give)
+    return _do(item_id, forms, form, give, decides=False)
 
 
 @blueprint.post("/items/<uuid:item_id>/put-off")
@@ -169,6 +171,7 @@ def cancel(item_id: uuid.UUID) -> ResponseReturnValue:
     forms.cancel = form = CancelForm()
 
     def take_out(session: Session, staff: Staff, now: datetime) -> str:
+        hold_cancelling(session, item_id, form.cancel_why.data)
         work.cancel(session, item_id, staff, why=form.cancel_why.data, now=now)
         return "The item is cancelled."
 
@@ -197,14 +200,20 @@ def _do(
     act: Callable[[Session, Staff, datetime], str],
     *,
     read: bool = False,
+    decides: bool = True,
     to: Callable[[], str] = lambda: url_for("staff.queue"),
 ) -> ResponseReturnValue:
-    """Do with the item what a form says; a wrong entry or a refusal shows the page with what was typed."""
+    """Do with the item what a form says; a wrong entry or a refusal shows the page with what was typed.
+
+    ``decides``: it changes what becomes of the item, so only who may decide about it does it.
+    """
     if not read and not form.validate():
         return show_item(item_id, forms), 422
     parts = current_parts()
     try:
         with service.changing(parts.db) as session:
+            if decides:
+                hold_decision(session, item_id, viewer())
             done = act(session, viewer().staff, parts.clock.now())
     except QueueError as error:
         flash(str(error), "warning")

@@ -9,7 +9,7 @@ from flask import abort, flash, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from nurseline.callbacks import service, work
+from nurseline.callbacks import rights, service, work
 from nurseline.callbacks.models import CallbackItem
 from nurseline.callbacks.outcomes import IDENTITY
 from nurseline.callbacks.service import QueueError
@@ -112,7 +112,11 @@ def show_item(item_id: uuid.UUID, forms: ItemForms, *, seen: bool = False) -> st
             forms.hand_over.to.choices = {"": "Choose…", **{key: str(one) for key, one in people.items()}}
         if seen:
             audit.record(session, person.id, "saw_item", at=now, item_id=item_id, contact_id=contact_id)
-    _fill(forms, page, parts, suggested=call.suggested if seen else "", place=place)
+    reason = page.item.reason
+    choices = rights.outcomes_for(person.roles, reason)
+    forms.outcome.outcome.choices = {"": "Choose…", **choices}
+    suggested = call.suggested if seen and call.suggested in choices else ""
+    _fill(forms, page, parts, suggested=suggested, place=place)
     return render_template(
         "staff/item.html",
         page=page,
@@ -123,6 +127,8 @@ def show_item(item_id: uuid.UUID, forms: ItemForms, *, seen: bool = False) -> st
         identity_words=IDENTITY,
         advice_words={key.partition(":")[0]: label for key, label in advice_choices(parts).items()},
         may_listen=bool(person.roles & LISTENERS),
+        refusal=rights.may_decide(person.roles, reason),
+        may_advise=rights.assesses(person.roles),
     )
 
 

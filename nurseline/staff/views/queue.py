@@ -6,7 +6,7 @@ from flask import Response, flash, make_response, redirect, render_template, req
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from nurseline.callbacks import work
+from nurseline.callbacks import rights, work
 from nurseline.callbacks.marks import queue_mark
 from nurseline.callbacks.promises import REASONS, Reason
 from nurseline.parts import current_parts
@@ -116,7 +116,7 @@ def take_next() -> ResponseReturnValue:
 def open_next() -> ResponseReturnValue:
     """Hand the best item to the viewer and lead to its page, or to the queue if there is none."""
     parts, person = current_parts(), viewer()
-    reasons = REASONS if person.roles - {"scheduler"} else OFFICE
+    reasons = REASONS if rights.assesses(person.roles) else OFFICE
     with parts.db.begin() as session:
         item = work.take_next(session, person.staff, now=parts.clock.now(), reasons=reasons)
         item_id = item.id if item else None
