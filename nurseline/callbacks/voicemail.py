@@ -56,7 +56,10 @@ class Spoken:
 
 
 def store(session: Session, spoken: Spoken, *, call_id: uuid.UUID, item_id: uuid.UUID | None) -> bool:
-    """Keep a recording once, however often it is told of; True if it was news."""
+    """Keep a recording once, however often it is told of; True if it was news.
+
+    A length that was not known before is added.
+    """
     new = insert(Voicemail).values(
         id=uuid.uuid4(),
         call_id=call_id,
@@ -73,7 +76,16 @@ def store(session: Session, spoken: Spoken, *, call_id: uuid.UUID, item_id: uuid
     made = session.scalar(
         new.on_conflict_do_nothing(index_elements=["recording_sid"]).returning(Voicemail.id)
     )
+    if made is None and spoken.seconds is not None:
+        known = sa.update(Voicemail).where(Voicemail.recording_sid == spoken.recording_sid)
+        session.execute(known.where(Voicemail.seconds.is_(None)).values(seconds=spoken.seconds))
     return made is not None
+
+
+def of_recording(session: Session, recording_sid: str) -> Voicemail | None:
+    """The message with this recording, without its sound."""
+    query = sa.select(Voicemail).where(Voicemail.recording_sid == recording_sid)
+    return session.scalar(query.options(defer(Voicemail.audio)))
 
 
 def add_transcript(session: Session, recording_sid: str, text: str) -> Voicemail | None:

@@ -82,10 +82,11 @@ class ReminderCallForm:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptForm:
-    """What the carrier understood of a recording; empty if it failed."""
+    """What the carrier understood of a recording; empty if it failed. ``call_sid`` empty: not told."""
 
     recording_sid: str
     text: str
+    call_sid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,9 @@ def read_transcript(form: Form) -> TranscriptForm:
     """Raises BadFormError without a usable RecordingSid."""
     done = form.get("TranscriptionStatus", "") == "completed"
     text = _clean(form.get("TranscriptionText", ""))[:_TRANSCRIPT_LONGEST] if done else ""
-    return TranscriptForm(_sid(form, "RecordingSid", _RECORDING_SID), text)
+    call_sid = form.get("CallSid", "")
+    known = call_sid if _CALL_SID.fullmatch(call_sid) else ""
+    return TranscriptForm(_sid(form, "RecordingSid", _RECORDING_SID), text, known)
 
 
 def read_call_end(form: Form) -> CallEnd:

@@ -24,6 +24,10 @@ LONGEST_SECONDS = 120  # Twilio transcribes no more
 SILENCE_SECONDS = 8  # of silence end the message; slow speakers pause
 
 
+class TranscriptWithoutCallError(LookupError):
+    """Neither the call nor the recording of a transcript is known (yet): the carrier should try again."""
+
+
 def record_document(parts: Parts, prompts: list[twiml.Prompt], action: str) -> str:
     """Record what is said after ``prompts``; the call goes on at ``action``."""
     base = f"{parts.settings.public_base_url}/voice"
@@ -43,11 +47,7 @@ def keep_recording(parts: Parts, session: Session, call: Call, form: RecordingFo
     """Keep a recording with the caller's item; False if nothing was said. A repeat changes nothing."""
     if not form.recording_sid or form.seconds == 0:
         return False
-    now = parts.clock.now()
-    spoken = voicemail.Spoken(
-        form.recording_sid, form.seconds, now, timedelta(days=parts.settings.voicemail_days)
-    )
-    voicemail.store(session, spoken, call_id=call.id, item_id=callbacks_item(parts, session, call))
+    _store(parts, session, call, form.recording_sid, form.seconds)
     return True
 
 
@@ -61,18 +61,43 @@ def receive_recording(parts: Parts, form: RecordingForm) -> None:
 
 
 def receive_transcript(parts: Parts, form: TranscriptForm) -> None:
-    """Keep what the carrier understood, and look for an emergency in it first of all."""
+    """Keep what the carrier understood, and look for an emergency in it first of all.
+
+    It may come before the carrier tells of the recording: then it makes the recording known.
+    """
     if not form.text:
         return
     with parts.db.begin() as session:
-        kept = voicemail.add_transcript(session, form.recording_sid, form.text)
-        call = session.get(Call, kept.call_id) if kept else None
+        call = _call_of(session, form)
         if call is None:
+            raise TranscriptWithoutCallError
+        known = voicemail.of_recording(session, form.recording_sid)
+        if known is not None and known.transcript:
             return
         tier = understand(form.text, language=State.from_json(call.state).language).tier
-        party = _party(session, call, form.text)
         if tier in {"emergency", "urgent"}:
+            party = _party(session, call, form.text)
             carry_out(parts, session, party, (RequestCallback(as_reason(tier)),))
+        if known is None:
+            _store(parts, session, call, form.recording_sid, None)
+        voicemail.add_transcript(session, form.recording_sid, form.text)
+
+
+def _call_of(session: Session, form: TranscriptForm) -> Call | None:
+    """The call in which the recording was made, locked: its recording may be told of at this moment."""
+    same = Call.call_sid == form.call_sid
+    if not form.call_sid:
+        row = voicemail.of_recording(session, form.recording_sid)
+        if row is None:
+            return None
+        same = Call.id == row.call_id
+    return session.scalar(sa.select(Call).where(same).with_for_update())
+
+
+def _store(parts: Parts, session: Session, call: Call, sid: str, seconds: int | None) -> None:
+    keep = timedelta(days=parts.settings.voicemail_days)
+    spoken = voicemail.Spoken(sid, seconds, parts.clock.now(), keep)
+    voicemail.store(session, spoken, call_id=call.id, item_id=callbacks_item(parts, session, call))
 
 
 def callbacks_item(parts: Parts, session: Session, call: Call) -> uuid.UUID:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from nurseline.callbacks import voicemail
-from nurseline.callbacks.models import CallbackItem, Voicemail
+from nurseline.callbacks.models import CallbackItem, CallbackWords, Voicemail
 from nurseline.carrier.recordings import CarrierAwayError, Sound
 from tests.webhooks.conftest import Carrier, heard, new_sid
 
@@ -193,6 +193,40 @@ def test_a_transcript_meets_the_emergency_check(taking: Carrier, words: str, rea
     with taking.parts.db.begin() as session:
         assert set(session.scalars(sa.select(CallbackItem.reason))) == reasons
     assert rows(taking)[0].transcript == words
+
+
+def recording_in_progress(carrier: Carrier, caller: str = "+12025550123") -> str:
+    """A call that records at this moment."""
+    call = new_sid("CA")
+    carrier.call(call, 0, caller=caller)
+    for step, key in enumerate("011", start=1):
+        carrier.call(call, step, caller=caller, Digits=key)
+    return call
+
+
+def transcript(sid: str, words: str, **more: str) -> dict[str, str]:
+    return {"RecordingSid": sid, "TranscriptionStatus": "completed", "TranscriptionText": words, **more}
+
+
+def test_a_transcript_that_comes_before_its_recording_raises_its_emergency_and_is_kept(
+    taking: Carrier,
+) -> None:
+    call, sid = recording_in_progress(taking), new_sid("RE")
+    form = transcript(sid, "I can't breathe", CallSid=call)
+    for _ in range(2):
+        assert taking.post("/voice/transcript", form).status_code == 200
+    with taking.parts.db.begin() as session:
+        assert set(session.scalars(sa.select(CallbackItem.reason))) == {"nurse", "emergency"}
+        assert list(session.scalars(sa.select(CallbackWords.words))) == ["I can't breathe"]
+    recorded = {"CallSid": call, "RecordingSid": sid, "RecordingDuration": "7"}
+    assert taking.post("/voice/recording", recorded).status_code == 200
+    (row,) = rows(taking)
+    assert (row.transcript, row.seconds) == ("I can't breathe", 7)
+
+
+def test_a_transcript_of_which_no_call_is_known_is_asked_for_again(taking: Carrier) -> None:
+    form = transcript(new_sid("RE"), "I can't breathe", CallSid=new_sid("CA"))
+    assert taking.post("/voice/transcript", form).status_code == 503
 
 
 def test_transcripts_are_asked_for_only_where_the_clinic_wants_them(
