@@ -45,8 +45,8 @@ def test_what_staff_set_counts_for_requests_from_then_on(parts: Parts) -> None:
     assert promised_at("admin", now, parts.hours) == local("2026-03-05T17:00")
 
 
-def test_the_environment_sets_what_staff_have_not(database_url: str) -> None:
-    made = build(settings_for(database_url, promise_urgent_minutes=45, promise_office_days=3))
+def test_the_environment_sets_what_staff_have_not(own_database_url: str) -> None:
+    made = build(settings_for(own_database_url, promise_urgent_minutes=45, promise_office_days=3))
     assert made.clinic.promises() == Promises(urgent=timedelta(minutes=45), office=3)
     made.db.engine.dispose()
 
