@@ -8,9 +8,10 @@ Each raises QueueError with a sentence for the person who tried; the caller then
   one that the new reason would give now: what a patient was told is never put off.
 * Putting off: never an emergency, and an urgent item for two hours at most. The promise stays.
 * Joining: the item closes as a duplicate. The other one gets its words and, of both, the more urgent reason
-  and the earlier promise.
+  and the earlier promise; it waits for no later day any more, and who joined has it. While a colleague has
+  the other one, nothing is joined: an emergency would look taken by somebody who never saw it.
 * Opening again keeps the promise, unless it has passed: then a new one is counted from now, if the hours are
-  given. Tries count anew.
+  given, and the patient is told if that one breaks. Tries count anew.
 """
 
 from __future__ import annotations
@@ -185,6 +186,7 @@ def merge(session: Session, item_id: uuid.UUID, into: uuid.UUID, staff: Staff, *
         raise QueueError(f"Item {other.reference} is closed. Join an open one, or open that one again.")
     if item.contact_id is not None and item.number_key != other.number_key:
         raise QueueError(f"Item {other.reference} is about another number.")
+    other = _with_nobody_else(session, other, staff, now)
     _move(
         session,
         item_id,
@@ -197,12 +199,42 @@ def merge(session: Session, item_id: uuid.UUID, into: uuid.UUID, staff: Staff, *
     )
     session.add(CallbackOutcome(item_id=item_id, at=now, staff_id=staff.id, outcome=DUPLICATE))
     _copy_words(session, item_id, into)
+    _grow(session, item, other, staff, now)
+
+
+def _grow(session: Session, item: CallbackItem, other: CallbackItem, staff: Staff, now: datetime) -> None:
+    """Make of two joined items the one that is to be worked, in the hands of who joined them."""
     number_key, reason = other.number_key, item.reason
     with _alone(session, number_key, reason):
         if item.priority < other.priority:
             other.reason, other.priority = reason, item.priority
         other.promised_at = min(item.promised_at, other.promised_at)
-    _note(session, into, other.status, f"item {item.reference} joined", staff, now)
+        other.due_again_at, other.escalation, other.escalated_at = None, 0, None
+    cause = f"item {item.reference} joined"
+    mine = [CallbackItem.status != "calling"]
+    if not MOVES.move(
+        session,
+        [other.id],
+        "claimed",
+        at=now,
+        cause=cause,
+        actor=staff.id,
+        only_if=mine,
+        values=taken_by(staff, now),
+    ):
+        _note(session, other.id, other.status, cause, staff, now)
+
+
+def _with_nobody_else(session: Session, other: CallbackItem, staff: Staff, now: datetime) -> CallbackItem:
+    """The locked item, given back if a claim of it ran out. Raises QueueError while a colleague has it."""
+    give_back_expired(session, now=now, item_id=other.id)
+    other = fresh(session, other.id)
+    if other.status in {"claimed", "calling"} and other.claimed_by != staff.id:
+        raise QueueError(
+            f"{other.claimed_name} has item {other.reference}, so it was not joined. "
+            "Ask them, or work on this one by itself."
+        )
+    return other
 
 
 def reopen(
@@ -220,10 +252,13 @@ def reopen(
     note = _said(why)
     item = _locked(session, item_id)
     promise = item.promised_at
+    anew: dict[str, Any] = {}
     if hours is not None and promise <= now:
         promise = promised_at(as_reason(item.reason), now, hours)
+        anew = {"told_late_at": None, "first_attempt_at": None}
     values: dict[str, Any] = {
         **FREE,
+        **anew,
         "promised_at": promise,
         "due_again_at": now,
         "outcome": None,

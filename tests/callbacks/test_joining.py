@@ -1,0 +1,60 @@
+"""Joining an emergency to another item never hides it, and opening again counts anew. On a real database."""
+
+from datetime import timedelta
+
+import pytest
+
+from nurseline.callbacks import work
+from nurseline.callbacks.models import CallbackItem
+from nurseline.callbacks.service import QueueError
+from nurseline.clock import SetClock
+from nurseline.parts import Parts
+from tests.callbacks.queueing import ADA, BEA, ask, claim, do, finish, give_back, item_of, mine, snooze
+
+
+@pytest.mark.parametrize("rests", ["put off", "waits for another try"])
+def test_an_emergency_joined_to_what_rests_is_at_work_at_once(
+    parts: Parts, clock: SetClock, rests: str
+) -> None:
+    into = mine(parts, "schedule")
+    if rests == "put off":
+        snooze(parts, into, clock.now() + timedelta(days=50))
+    else:
+        finish(parts, into, ADA, "no_answer")
+    emergency = mine(parts, "emergency")
+    do(parts, work.merge, emergency, into, ADA)
+    stands = item_of(parts, into)
+    assert (stands.reason, stands.status, stands.claimed_by) == ("emergency", "claimed", ADA.id)
+    assert (stands.due_again_at, stands.escalation, stands.escalated_at) == (None, 0, None)
+    assert stands.promised_at == item_of(parts, emergency).promised_at
+    clock.advance(timedelta(minutes=16))
+    assert give_back(parts) == 1
+    assert item_of(parts, into).status == "new"
+
+
+def test_nothing_is_joined_into_what_a_colleague_has(parts: Parts, clock: SetClock) -> None:
+    into = ask(parts, "schedule").item_id
+    claim(parts, into, BEA)
+    clock.advance(timedelta(minutes=10))
+    emergency = mine(parts, "emergency")
+    with pytest.raises(QueueError, match=r"Nurse B has item .*, so it was not joined"):
+        do(parts, work.merge, emergency, into, ADA)
+    assert (item_of(parts, emergency).status, item_of(parts, into).reason) == ("claimed", "schedule")
+    clock.advance(timedelta(minutes=6))  # the colleague's claim has run out, and is theirs no more
+    do(parts, work.merge, emergency, into, ADA)
+    assert (item_of(parts, into).claimed_by, item_of(parts, into).reason) == (ADA.id, "emergency")
+
+
+def test_a_promise_counted_anew_is_told_anew_when_it_breaks(parts: Parts, clock: SetClock) -> None:
+    item = mine(parts)
+    finish(parts, item, ADA, "no_answer")
+    with parts.db.begin() as session:
+        session.get_one(CallbackItem, item).told_late_at = clock.now()
+    do(parts, work.cancel, item, why="asked twice")
+    do(parts, work.reopen, item, BEA, why="she called", hours=parts.hours)
+    assert item_of(parts, item).told_late_at is not None  # the promise stands as it was
+    do(parts, work.cancel, item, why="asked twice")
+    clock.advance(timedelta(days=4))
+    do(parts, work.reopen, item, BEA, why="she called", hours=parts.hours)
+    stands = item_of(parts, item)
+    assert (stands.told_late_at, stands.first_attempt_at, stands.escalation) == (None, None, 0)
