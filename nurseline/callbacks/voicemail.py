@@ -106,7 +106,9 @@ def fetch_due(db: Database, clock: Clock, recordings: Recordings, *, limit: int 
 
 def forget_old(session: Session, *, now: datetime) -> int:
     """Delete sound and transcript of which the retention time is over; how many."""
-    old = sa.update(Voicemail).where(Voicemail.keep_until < now, Voicemail.audio.is_not(None))
+    # A transcript may stand without its sound, where that was never fetched.
+    kept = sa.or_(Voicemail.audio.is_not(None), Voicemail.fetched_at.is_(None))
+    old = sa.update(Voicemail).where(Voicemail.keep_until < now, kept)
     gone = session.execute(old.values(audio=None, transcript="").returning(Voicemail.id))
     return len(gone.all())
 

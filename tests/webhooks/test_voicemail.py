@@ -178,6 +178,15 @@ def test_a_message_is_deleted_when_its_time_is_over(taking: Carrier) -> None:
         assert (row.audio is not None, row.transcript == "still sore") == (kept, kept)
 
 
+def test_a_transcript_is_deleted_in_time_also_where_its_sound_was_never_fetched(taking: Carrier) -> None:
+    form = {"RecordingSid": speak(taking), "TranscriptionStatus": "completed", "TranscriptionText": "sore"}
+    taking.post("/voice/transcript", form)
+    taking.clock.advance(timedelta(days=11))
+    with taking.parts.db.begin() as session:
+        voicemail.forget_old(session, now=taking.clock.now())
+    assert [row.transcript for row in rows(taking)] == [""]
+
+
 @pytest.mark.parametrize(
     ("words", "reasons"),
     [
