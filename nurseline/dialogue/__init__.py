@@ -23,6 +23,7 @@ from nurseline.dialogue.state import (
     abandoned,
     asks_yes_no,
     reminded,
+    wants_a_person,
 )
 
 __all__ = [
@@ -56,4 +57,5 @@ __all__ = [
     "reminded",
     "respond",
     "silence",
+    "wants_a_person",
 ]

@@ -10,6 +10,8 @@ from nurseline.content import Channel
 
 Reason = Literal["emergency", "urgent", "clinical", "schedule", "nurse", "admin"]
 REASONS: Final[frozenset[str]] = frozenset({"emergency", "urgent", "clinical", "schedule", "nurse", "admin"})
+# Whoever is on shift takes these at once.
+CONNECTED: Final[frozenset[str]] = frozenset({"nurse", "urgent", "clinical"})
 
 PLACES: Final[frozenset[str]] = frozenset(
     {
@@ -201,6 +203,13 @@ class Promise:
 def reminded(state: State) -> State:
     """The state after a reminder went out: the next "1", "2" or "3" answers it."""
     return State(place="reminder", language=state.language)
+
+
+def wants_a_person(turn: Turn) -> bool:
+    """Whether the turn takes a request that somebody on shift would take at once, or asks for its number."""
+    if any(isinstance(one, RequestCallback) and one.reason in CONNECTED for one in turn.effects):
+        return True
+    return turn.state.place == "callback_number" and turn.state.recall("pending") in CONNECTED
 
 
 def asks_yes_no(state: State) -> bool:

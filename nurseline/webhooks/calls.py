@@ -26,6 +26,7 @@ from nurseline.dialogue import (
     recorded,
     respond,
     silence,
+    wants_a_person,
 )
 from nurseline.language import Meaning
 from nurseline.messaging.contacts import contact_for
@@ -201,7 +202,7 @@ def _with_phone(
 ) -> tuple[Turn, StaffPhone | None]:
     """The telephone that rings, if the turn rings one. Nobody left by now: as if nobody had answered."""
     if turn.then != "connect":
-        if any(isinstance(effect, RequestCallback) and effect.reason == "nurse" for effect in turn.effects):
+        if wants_a_person(turn):
             alarm_if_nobody(parts, session)
         return turn, None
     phone = next_phone(parts, session, turn.state)

@@ -95,6 +95,8 @@ def alarm_if_nobody(parts: Parts, session: Session) -> None:
     now = parts.clock.now()
     if not parts.hours.is_open(now) or not any(phone.rings for phone in clinic.phones(session)):
         return
+    if somebody_on_shift(parts, session):
+        return
     told = sa.select(OutboundMessage.id).where(
         OutboundMessage.content_id == "alert.nobody", OutboundMessage.created_at > now - ALARM_AGAIN
     )

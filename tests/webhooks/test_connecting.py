@@ -166,6 +166,34 @@ def test_nobody_on_shift_in_opening_hours_is_an_alarm_and_a_callback_never_an_en
     assert alerts(carrier) == 4
 
 
+@pytest.mark.parametrize(
+    ("caller", "words"),
+    [
+        (CALLER, ("my wound is red and hot and has pus and I have a fever",)),
+        (CALLER, ("can I take ibuprofen with my blood thinner", "yes")),
+        ("anonymous", ("I want to talk to a nurse",)),
+    ],
+)
+def test_nobody_on_shift_is_an_alarm_for_whatever_somebody_on_shift_would_take(
+    carrier: Carrier, caller: str, words: tuple[str, ...]
+) -> None:
+    staffed(carrier, DESK, shift="Mon-Fri 20:00-22:00")
+    sid = new_sid("CA")
+    carrier.call(sid, 0, caller=caller)
+    for step, said in enumerate(words, start=1):
+        carrier.call(sid, step, caller=caller, SpeechResult=said)
+    assert alerts(carrier) == 2
+
+
+def test_a_request_while_somebody_is_on_shift_is_no_alarm(carrier: Carrier) -> None:
+    staffed(carrier, DESK)
+    sid = new_sid("CA")
+    for step in range(4):
+        carrier.call(sid, step)
+    assert item(carrier).reason == "nurse", "silent three times"
+    assert alerts(carrier) == 0
+
+
 def test_a_clinic_without_telephones_takes_callbacks_and_raises_no_alarm(carrier: Carrier) -> None:
     _, document = ask_for_a_person(carrier)
     assert document.find("Dial") is None
