@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from nurseline.dialogue.moves import (
+    BEFORE_NINE,
     Heard,
     answer,
     arrive,
@@ -56,7 +57,9 @@ def _rules(at: Heard) -> Turn | None:
 def _switch(at: Heard, code: str) -> Turn:
     if code not in at.languages:
         return offer(at, "nurse", Say("language.not_available"))
-    turn = arrive(replace(at, state=replace(at.state, language=code)), "menu")
+    by_key = at.voice and at.meaning.choice is not None
+    noted = at.state.remember(**{BEFORE_NINE: at.state.language if by_key else None})
+    turn = arrive(replace(at, state=replace(noted, language=code)), "menu")
     # On a call one key switches: whoever pressed it by mistake hears the way back.
     back = (
         [Say("voice.language", language=other) for other in at.languages if other != code] if at.voice else []

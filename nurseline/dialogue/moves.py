@@ -7,6 +7,7 @@ from nurseline.content import TWO_PARTS, Channel, gsm7_length, load_content
 from nurseline.dialogue.places import LISTS, answer_id, followup, home_of, label, parts, prompt
 from nurseline.dialogue.state import (
     ANSWERS,
+    CONNECTED,
     REASONS,
     AnswerReminder,
     Can,
@@ -15,6 +16,7 @@ from nurseline.dialogue.state import (
     Reason,
     RequestCallback,
     Say,
+    SetLanguage,
     State,
     Turn,
 )
@@ -29,8 +31,8 @@ _WORDS: Final = {
 _FORGET: Final = dict.fromkeys(
     ("alarm", "best_time", "candidates", "list", "number", "pending", "reason", "record", "second", "text")
 )
-_CONNECTED: Final = frozenset({"nurse", "urgent", "clinical"})  # whoever is on shift takes these at once
 _LONGEST_BEST_TIME = 300
+BEFORE_NINE: Final = "before_nine"  # in memory: the language before the key 9 changed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def request(
     """
     kept = best_time.strip()[:_LONGEST_BEST_TIME] or None if best_time else None
     number = at.state.recall("call_number")
-    if at.voice and at.can.connect and reason in _CONNECTED:
+    if at.voice and at.can.connect and reason in CONNECTED:
         return _connect(at, reason, number, before, effects)
     if at.voice and not at.can.call_back and not number:
         state = replace(calm(at.state), place="callback_number").remember(pending=reason, best_time=kept)
@@ -147,6 +149,8 @@ def alarm(at: Heard) -> Turn:
         hidden = at.voice and not at.can.call_back and not at.state.recall("call_number")
         before = (Say("voice.urgent_first"),) if hidden else ()
         return request(at, "urgent", effects=opted_out, before=before)
+    if at.voice and at.words.isdigit():
+        return _alarm_by_keys(at)
     if any(evidence.rule.startswith("crisis") for evidence in at.meaning.evidence):
         words = "crisis"
     elif not at.voice and at.meaning.language != at.state.language:
@@ -156,6 +160,20 @@ def alarm(at: Heard) -> Turn:
     state = replace(calm(at.state), place="menu").remember(alarm=words)
     number = at.state.recall("call_number") or at.state.recall("number")
     return Turn(state, (Say(words),), (*opted_out, RequestCallback("emergency", None, number)))
+
+
+def _alarm_by_keys(at: Heard) -> Turn:
+    """9-1-1 was keyed in. Keys tell no language, and the 9 may have changed it: all are said.
+
+    Who presses one key after another ends with a "1"; the 9 remembered the language before it.
+    """
+    before = at.state.recall(BEFORE_NINE) if at.words == "1" else None
+    code = before if before in at.languages else at.state.language
+    said = (Say("emergency"), *(Say("emergency", language=one) for one in at.languages if one != code))
+    number = at.state.recall("call_number") or at.state.recall("number")
+    state = replace(calm(at.state), place="menu", language=code).remember(alarm="emergency")
+    back: tuple[Effect, ...] = (SetLanguage(code),) if code != at.state.language else ()
+    return Turn(state, said, (*back, RequestCallback("emergency", None, number)))
 
 
 def remind(at: Heard, said: str) -> Turn:
