@@ -17,6 +17,8 @@ from sqlalchemy.sql import ColumnElement
 
 from nurseline.consent.models import ConsentEvent, ConsentState
 
+BY_THE_PATIENT = frozenset({"text", "carrier", "speech", "key"})  # methods of the number's own holder
+
 
 class OptedOutError(ValueError):
     """The number ended messages by itself; only its owner can start them again."""
@@ -110,7 +112,7 @@ def opt_in(session: Session, record: Record) -> None:
             "carrier_blocked": sa.false() if record.method == "carrier" else ConsentState.carrier_blocked,
             "since": record.at,
         },
-        where=sa.true() if record.method in {"text", "carrier"} else not_ended,
+        where=sa.true() if record.method in BY_THE_PATIENT else not_ended,
     ).returning(ConsentState.number_hash)
     if session.scalar(again) is None:
         stands = state_of(session, record.number_hash)

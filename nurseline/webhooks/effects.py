@@ -67,7 +67,7 @@ def carry_out(parts: Parts, session: Session, party: Party, effects: tuple[Dialo
                 method = _method(party)
                 done.opt_out_known = not end_messages(parts, session, party, method, carrier_blocked=False)
             case OptIn():
-                begin_messages(parts, session, party, "text")
+                begin_messages(parts, session, party, _method(party))
             case WrongNumber():
                 end_messages(parts, session, party, _method(party), carrier_blocked=False)
                 _request(parts, session, party, done, "admin", "")
@@ -79,7 +79,7 @@ def carry_out(parts: Parts, session: Session, party: Party, effects: tuple[Dialo
 
 
 def _method(party: Party) -> str:
-    """How somebody ended messages, for the ledger."""
+    """How somebody ended messages, or began them again, for the ledger."""
     if not party.provider_sid.startswith("CA"):
         return "text"
     return "speech" if party.words else "key"

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from nurseline.callbacks.models import CallbackItem
 from nurseline.callbacks.service import queue
-from nurseline.messaging.models import Call, CallStep
+from nurseline.consent.models import ConsentEvent
+from nurseline.messaging.models import Call, CallStep, Contact
 from nurseline.webhooks import calls
 from tests.webhooks.conftest import Carrier, heard, new_sid
 
@@ -61,6 +62,26 @@ def test_nine_one_one_by_keys_is_an_emergency(carrier: Carrier) -> None:
     carrier.call(sid, 2, Digits="1")
     assert "nine one one" in heard(carrier.call(sid, 3, Digits="1"))
     assert items(carrier)[0].reason == "emergency"
+
+
+def test_nine_one_one_by_keys_is_said_in_both_languages_and_leaves_the_callers_own(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setenv("OFFER_UNSIGNED_LANGUAGES", "1")
+    carrier: Carrier = request.getfixturevalue("carrier")
+    sid = new_sid("CA")
+    for step, key in enumerate(("", "9", "1")):
+        carrier.call(sid, step, Digits=key)
+    alarm = carrier.call(sid, 3, Digits="1")
+    assert "call nine one one" in heard(alarm)
+    assert "nueve uno uno" in heard(alarm)
+    gather = alarm.find("Gather")
+    assert gather is not None
+    assert gather.attrib["language"] == "en-US"
+    again = heard(carrier.call(new_sid("CA"), 0))
+    assert again.startswith("If this is an emergency"), "not in Spanish because of the 9"
+    with carrier.parts.db.begin() as session:
+        assert session.scalars(sa.select(Contact.language)).all()[0] == "en"
 
 
 def test_a_call_that_goes_round_without_end_ends_with_a_recorded_callback(
@@ -160,3 +181,13 @@ def test_an_end_of_an_unknown_call_is_taken_calmly(carrier: Carrier) -> None:
         carrier.post("/voice/status", {"CallSid": new_sid("CA"), "CallStatus": "completed"}).status_code
         == 200
     )
+
+
+def test_an_opt_in_on_a_call_is_written_down_as_spoken_also_after_an_opt_out(carrier: Carrier) -> None:
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    carrier.call(sid, 1, SpeechResult="stop")
+    assert "again" in heard(carrier.call(sid, 2, SpeechResult="start"))
+    with carrier.parts.db.begin() as session:
+        events = session.scalars(sa.select(ConsentEvent).order_by(ConsentEvent.id)).all()
+        assert [(one.kind, one.method) for one in events] == [("opt_out", "speech"), ("opt_in", "speech")]
