@@ -111,8 +111,12 @@ def changing(db: Database) -> Iterator[Session]:
         raise QueueError(AT_ONCE) from error
 
 
-def request(session: Session, wish: Request, *, now: datetime) -> Raised:
-    """Raise an item, or add the words to the one that is open for this number and reason."""
+def request(session: Session, wish: Request, *, now: datetime, wake: bool = False) -> Raised:
+    """Raise an item, or add the words to the one that is open for this number and reason.
+
+    A wish of a patient, or one with ``wake``, ends the rest of that one, whose promise then is the earlier of
+    the two.
+    """
     new = insert(CallbackItem).values(
         id=uuid.uuid4(),
         reason=wish.reason,
@@ -136,22 +140,26 @@ def request(session: Session, wish: Request, *, now: datetime) -> Raised:
     if wish.words:
         session.add(CallbackWords(item_id=item_id, at=now, words=wish.words[:WORDS_KEPT], source=wish.source))
     session.flush()
-    if not made and wish.source not in OURS:
-        _wake(session, item_id, wish.source, now)
+    if not made and (wake or wish.source not in OURS) and _wake(session, item_id, wish, now):
+        promised = min(promised, wish.promised_at)
     return Raised(item_id, promised, bool(made))
 
 
-def _wake(session: Session, item_id: uuid.UUID, source: str, now: datetime) -> None:
+def _wake(session: Session, item_id: uuid.UUID, wish: Request, now: datetime) -> bool:
     """Who asks again is not kept waiting for the day or the attempt that staff had in mind."""
-    MOVES.move(
+    woken = MOVES.move(
         session,
         [item_id],
         "new",
         at=now,
-        cause=f"asked again by {source}",
+        cause=f"asked again by {wish.source}",
         only_if=[CallbackItem.status.in_(RESTING)],
-        values={"due_again_at": now},
+        values={
+            "due_again_at": now,
+            "promised_at": sa.func.least(CallbackItem.promised_at, wish.promised_at),
+        },
     )
+    return bool(woken)
 
 
 def standing(session: Session, number_key: str, reason: str) -> CallbackItem | None:

@@ -6,10 +6,11 @@ import pytest
 
 from nurseline.callbacks import work
 from nurseline.callbacks.models import CallbackItem
-from nurseline.callbacks.service import QueueError
+from nurseline.callbacks.service import QueueError, Request, request
 from nurseline.clock import SetClock
 from nurseline.parts import Parts
 from tests.callbacks.queueing import ADA, BEA, ask, claim, do, finish, give_back, item_of, mine, snooze
+from tests.support.line import make_contact
 
 
 @pytest.mark.parametrize("rests", ["put off", "waits for another try"])
@@ -58,3 +59,22 @@ def test_a_promise_counted_anew_is_told_anew_when_it_breaks(parts: Parts, clock:
     do(parts, work.reopen, item, BEA, why="she called", hours=parts.hours)
     stands = item_of(parts, item)
     assert (stands.told_late_at, stands.first_attempt_at, stands.escalation) == (None, None, 0)
+
+
+@pytest.mark.parametrize("who", ["patient", "staff"])
+def test_a_new_wish_wakes_a_far_follow_up_and_brings_its_promise_forward(
+    parts: Parts, clock: SetClock, who: str
+) -> None:
+    day = (clock.now() + timedelta(days=50)).date()
+    finish(parts, mine(parts, "urgent"), ADA, follow_up_on=day)
+    far = ask(parts, "clinical", source="staff")
+    assert item_of(parts, far.item_id).status == "snoozed"
+    contact = make_contact(parts)
+    due = clock.now() + timedelta(hours=4)
+    source = "text" if who == "patient" else "staff"
+    wish = Request("clinical", source, "call instead", due, contact.number_hash, contact)
+    with parts.db.begin() as session:
+        raised = request(session, wish, now=clock.now(), wake=who == "staff")
+    stands = item_of(parts, far.item_id)
+    assert (stands.status, stands.promised_at) == ("new", due)
+    assert (raised.item_id, raised.promised_at) == (far.item_id, due)

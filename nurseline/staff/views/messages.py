@@ -105,7 +105,7 @@ def _raise_call(session: Session, row: OutboundMessage) -> uuid.UUID:
         row.number_hash,
         row.contact,
     )
-    return callbacks.request(session, wish, now=now).item_id
+    return callbacks.request(session, wish, now=now, wake=True).item_id
 
 
 def _overtaken(error: DecidedError) -> str:
