@@ -2,8 +2,7 @@
 
 Every outcome is a row of its own and never changed. One that reached nobody keeps the item for another try
 (`ladder`); any other closes it. A follow-up date makes a new item that comes up on that day, so that the old
-one keeps its figures: for the same reason, or a clinical one after an emergency or urgent item. It is due by
-closing time of that day, or of the next working day where the clinic is closed.
+one keeps its figures (`follow_ups`).
 """
 
 from __future__ import annotations
@@ -17,22 +16,19 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from nurseline.callbacks import ladder
+from nurseline.callbacks import follow_ups, ladder
 from nurseline.callbacks.calling import unrecorded
+from nurseline.callbacks.follow_ups import FollowUp
 from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackOutcome
-from nurseline.callbacks.promises import Reason, as_reason
 from nurseline.callbacks.service import (
     FREE,
     MOVES,
     NOTE_LONGEST,
     REOPENED,
     QueueError,
-    Request,
     Staff,
     fresh,
     not_yours,
-    request,
-    standing,
 )
 from nurseline.callbacks.texts import text_patient
 from nurseline.clinic.hours import Hours
@@ -111,14 +107,14 @@ class Closing:
 
     ``what``: ``closed``; ``again``: it comes back at ``again_at``; ``unreached``: it was the last try, the
     item is closed; ``decide``: a supervisor or provider decides now. ``text``: a text goes to the patient.
-    ``follow_up``: the item that comes up on the follow-up date.
+    ``follow_up``: where the follow-up is.
     """
 
     closed: bool
     again_at: datetime | None
     text: bool
     what: Literal["closed", "again", "unreached", "decide"] = "closed"
-    follow_up: uuid.UUID | None = None
+    follow_up: FollowUp | None = None
 
 
 def finish(
@@ -140,7 +136,7 @@ def finish(
     check(recorded, item, now=now, hours=hours)
     _suppress(session, item, recorded, staff, now)  # first, since everybody locks the ledger before items
     if recorded.follow_up_on is not None:
-        _hold(session, item)
+        follow_ups.hold(session, item)
     item = session.get_one(CallbackItem, item_id, populate_existing=True, with_for_update=True)
     finishing = _Finishing(session, item, staff, recorded, now)
     if recorded.outcome in UNREACHED:
@@ -151,9 +147,12 @@ def finish(
     _keep(session, item_id, staff.id, recorded, now)
     if closing.what == "unreached":
         _keep(session, item_id, LINE, Recorded("unreached_closed"), now)
+    if closing.closed:
+        follow_ups.raise_kept(session, item_id, now)
     if recorded.follow_up_on is None:
         return closing
-    return replace(closing, follow_up=_follow_up(session, item, recorded.follow_up_on, now, hours))
+    arranged = follow_ups.arrange(session, item, recorded.follow_up_on, now, hours)
+    return replace(closing, follow_up=arranged)
 
 
 def recorded_for(session: Session, item_id: uuid.UUID) -> Sequence[CallbackOutcome]:
@@ -321,40 +320,3 @@ def _keep(session: Session, item_id: uuid.UUID, staff_id: str, recorded: Recorde
         )
     )
     session.flush()
-
-
-def _hold(session: Session, item: CallbackItem) -> None:
-    """Lock an item and the one its follow-up would add to, in the order in which joining locks two."""
-    other = standing(session, item.number_key, _follow_up_reason(item))
-    both = {item.id, other.id} if other is not None else {item.id}
-    for one in sorted(both):
-        session.get_one(CallbackItem, one, populate_existing=True, with_for_update=True)
-
-
-def _follow_up_reason(item: CallbackItem) -> Reason:
-    return "clinical" if item.priority <= 1 else as_reason(item.reason)
-
-
-def _follow_up(session: Session, item: CallbackItem, day: date, now: datetime, hours: Hours) -> uuid.UUID:
-    """The item that comes up on ``day``; the one that is open for this already, if there is one."""
-    opens, closes = hours.working_day(day)
-    wish = Request(
-        _follow_up_reason(item),
-        "staff",
-        f"To follow up item {item.reference}.",
-        closes,
-        item.number_key,
-        item.contact,
-        item.best_time,
-    )
-    raised = request(session, wish, now=now)
-    if raised.new:
-        MOVES.move(
-            session,
-            [raised.item_id],
-            "snoozed",
-            at=now,
-            cause="to be followed up",
-            values={"due_again_at": opens},
-        )
-    return raised.item_id

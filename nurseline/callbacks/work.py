@@ -27,6 +27,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
+from nurseline.callbacks.follow_ups import raise_kept
 from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackOutcome, CallbackWords
 from nurseline.callbacks.promises import PRIORITY, REASONS, Reason, as_reason, promised_at
 from nurseline.callbacks.service import (
@@ -150,6 +151,7 @@ def cancel(session: Session, item_id: uuid.UUID, staff: Staff, *, why: str, now:
         now=now,
         only_if=mine,
     )
+    raise_kept(session, item_id, now)
 
 
 def change_reason(
@@ -200,6 +202,7 @@ def merge(session: Session, item_id: uuid.UUID, into: uuid.UUID, staff: Staff, *
     session.add(CallbackOutcome(item_id=item_id, at=now, staff_id=staff.id, outcome=DUPLICATE))
     _copy_words(session, item_id, into)
     _grow(session, item, other, staff, now)
+    raise_kept(session, item_id, now)
 
 
 def _grow(session: Session, item: CallbackItem, other: CallbackItem, staff: Staff, now: datetime) -> None:

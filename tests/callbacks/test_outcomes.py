@@ -345,7 +345,7 @@ def test_a_follow_up_is_a_new_item_that_comes_up_on_its_day(parts: Parts, clock:
     day = date(2026, 3, 12)
     closing = finish(parts, first, ADA, follow_up_on=day)
     assert closing.follow_up is not None
-    item = item_of(parts, closing.follow_up)
+    item = item_of(parts, closing.follow_up.item_id)
     opens, closes = parts.hours.working_day(day)
     assert (item.status, item.reason, item.source) == ("snoozed", "nurse", "staff")
     assert (item.due_again_at, item.promised_at) == (opens, closes)
@@ -360,19 +360,20 @@ def test_a_follow_up_on_a_closed_day_comes_up_on_the_next_working_day(parts: Par
     closing = finish(parts, mine(parts), ADA, follow_up_on=date(2026, 3, 14))  # a Saturday
     assert closing.follow_up is not None
     monday = parts.hours.working_day(date(2026, 3, 16))
-    assert item_of(parts, closing.follow_up).due_again_at == monday[0]
+    assert item_of(parts, closing.follow_up.item_id).due_again_at == monday[0]
 
 
 def test_the_follow_up_of_an_emergency_is_no_emergency(parts: Parts) -> None:
     closing = finish(parts, mine(parts, "emergency"), ADA, follow_up_on=date(2026, 3, 4))
     assert closing.follow_up is not None
-    assert item_of(parts, closing.follow_up).reason == "clinical"
+    assert item_of(parts, closing.follow_up.item_id).reason == "clinical"
 
 
 def test_a_follow_up_joins_what_is_open_already_and_does_not_put_it_off(parts: Parts) -> None:
     other = ask(parts, "clinical")
     closing = finish(parts, mine(parts, "urgent"), ADA, follow_up_on=date(2026, 3, 12))
-    assert closing.follow_up == other.item_id
+    assert closing.follow_up is not None
+    assert (closing.follow_up.item_id, closing.follow_up.how) == (other.item_id, "kept")
     stands = item_of(parts, other.item_id)
     assert (stands.status, stands.promised_at) == ("new", other.promised_at)
     ask(parts, "nurse", OTHER_NUMBER)

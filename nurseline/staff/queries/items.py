@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from nurseline.callbacks import voicemail
 from nurseline.callbacks.calling import CALL_ENDED
+from nurseline.callbacks.follow_ups import KEPT
 from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackOutcome, CallbackWords, Voicemail
 from nurseline.callbacks.outcomes import OUTCOMES, recorded_for
 from nurseline.callbacks.service import RESTING
@@ -167,6 +168,8 @@ def _what(event: CallbackEvent) -> str:
         return f"Call ended: {said(CALL_RESULTS, cause.removeprefix(CALL_ENDED))}"
     if cause.startswith("requested by"):
         return said(ASKED_BY, cause.removeprefix("requested by "))
+    if cause.startswith(KEPT):
+        return f"To be followed up on {cause.removeprefix(KEPT).partition(' ')[0]}"
     if cause.startswith(REASON_CHANGED):
         old, _, new = cause.removeprefix(REASON_CHANGED).partition(" to ")
         return f"Reason changed: from “{said(REASONS, old)}” to “{said(REASONS, new)}”"

@@ -12,6 +12,7 @@ from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 
 from nurseline.callbacks import outcomes, service, work
+from nurseline.callbacks.follow_ups import FollowUp
 from nurseline.callbacks.outcomes import OUTCOMES, Closing, RecordedError
 from nurseline.callbacks.promises import as_reason
 from nurseline.callbacks.service import QueueError, Staff
@@ -86,8 +87,17 @@ def _then(closing: Closing) -> str:
     if closing.text:
         said += " The patient gets a text."
     if closing.follow_up is not None:
-        said += " The follow-up is in the queue for its day."
+        said += _followed_up(closing.follow_up)
     return said
+
+
+def _followed_up(follow_up: FollowUp) -> str:
+    which = f"Item {follow_up.reference} of this number"
+    if follow_up.how == "kept":
+        return f" {which} is open for that already: once it closes, the follow-up gets an item of its own."
+    if follow_up.how == "rests":
+        return f" {which} waits for that already: it comes back {when(follow_up.at)}."
+    return f" The follow-up is in the queue for its day: {when(follow_up.at)}."
 
 
 @blueprint.post("/items/<uuid:item_id>/hand-over")
