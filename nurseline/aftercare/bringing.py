@@ -1,8 +1,8 @@
 """Bringing injections in from elsewhere, by file or from another system: look first, then bring all or none.
 
 The same injection is brought once: it is known by the clinic's own reference where there is one, and by
-number and time of the injection. What was brought before is told as such and changes nothing, except that a
-reference is added where the injection had none.
+number and time of the injection. What was brought before is told as such and changes nothing, except that its
+reference is remembered. One that was called off counts as not enrolled (`again`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from nurseline.aftercare import again, identifiers
 from nurseline.aftercare.many import Entry, enrol_many
 from nurseline.aftercare.models import Injection
 from nurseline.aftercare.plan import Due, Step
@@ -203,7 +204,7 @@ class _Known:
     """What is stored about the numbers and references that are asked for, by number hash."""
 
     injections: Mapping[str, Sequence[tuple[datetime, uuid.UUID]]]
-    references: Mapping[str, tuple[str, datetime, uuid.UUID]]
+    references: Mapping[str, uuid.UUID]
     names: Mapping[str, str]
     ended: frozenset[str]
     planned: Mapping[str, Mapping[datetime, int]] = field(default_factory=dict)
@@ -216,21 +217,18 @@ class _Known:
             sa.select(Contact.id, Contact.number_hash, Contact.name).where(_any(Contact.number_hash, hashes))
         ).all()
         hash_of = {row.id: row.number_hash for row in contacts}
-        injections: dict[str, list[tuple[datetime, uuid.UUID]]] = defaultdict(list)
+        injections: dict[str, list[tuple[datetime, uuid.UUID]]] = {each: [] for each in hashes}
         for row in session.execute(
             sa.select(Injection.id, Injection.contact_id, Injection.performed_at).where(
                 Injection.contact_id == sa.any_(sa.literal(list(hash_of), sa.ARRAY(sa.Uuid)))
             )
         ):
             injections[hash_of[row.contact_id]].append((row.performed_at, row.id))
-        references = {
-            row.outside_key: (row.number_hash, row.performed_at, row.id)
-            for row in session.execute(
-                sa.select(Injection.outside_key, Injection.id, Injection.performed_at, Contact.number_hash)
-                .join(Injection.contact)
-                .where(_any(Injection.outside_key, keys))
-            )
-        }
+        references = _references(session, keys)
+        ids = [*references.values(), *(one for some in injections.values() for _, one in some)]
+        off = again.called_off(session, ids)
+        references = {key: one for key, one in references.items() if one not in off}
+        injections = {hash_: [one for one in some if one[1] not in off] for hash_, some in injections.items()}
         ended = sa.or_(ConsentState.status == "opted_out", ConsentState.carrier_blocked)
         stopped = sa.select(ConsentState.number_hash).where(_any(ConsentState.number_hash, hashes), ended)
         names = {row.number_hash: row.name for row in contacts if row.name}
@@ -246,7 +244,7 @@ class _Known:
             named = self.references.get(outside_key(keyring, one.reference, one.system))
         for performed, injection_id in self.injections.get(number_hash, ()):
             near = abs(performed - one.performed_at) <= same_within
-            if near and (named is None or named[2] == injection_id):
+            if near and (named is None or named == injection_id):
                 return injection_id, None
         return (None, ("reference", TAKEN)) if named else (None, None)
 
@@ -254,6 +252,13 @@ class _Known:
         """Whether the number is kept under a name that is not the one asked for."""
         kept = self.names.get(number_hash, "")
         return bool(one.name and kept) and set(words_of(kept)) != set(words_of(one.name))
+
+
+def _references(session: Session, keys: Sequence[str]) -> dict[str, uuid.UUID]:
+    """The injections that are called so, by key."""
+    query = sa.select(Injection.outside_key, Injection.id).where(_any(Injection.outside_key, list(keys)))
+    firsts = {row.outside_key: row.id for row in session.execute(query)}
+    return {**identifiers.owners(session, keys), **firsts}
 
 
 def _any(
@@ -299,12 +304,27 @@ def _keep_references(
     ]
     if not rows:
         return
+    meant = {
+        outside_key(keyring, one.reference, one.system): ids[one.line]
+        for one in asked
+        if one.reference and one.line in ids
+    }
+    # What was called off gives its name to the one that is enrolled in its stead.
+    stale = sa.update(Injection).where(
+        _any(Injection.outside_key, list(meant)),
+        again.is_called_off(),
+    )
+    session.execute(
+        stale.values(outside_key=None, outside_reference=None),
+        execution_options={"synchronize_session": False},
+    )
     session.connection().execute(
         sa.update(Injection)
         .where(Injection.id == sa.bindparam("b_id"), Injection.outside_key.is_(None))
         .values(outside_reference=sa.bindparam("b_reference"), outside_key=sa.bindparam("b_key")),
         rows,
     )
+    identifiers.keep(session, meant, now=now)
     for system in sorted({one.system for one in asked if one.reference and one.system}):
         name = f"{_SYSTEM}{hashlib.sha256(system.encode()).hexdigest()[:16]}"
         new = insert(ClinicSetting).values(name=name, value=system, changed_at=now, changed_by="line")

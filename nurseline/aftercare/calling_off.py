@@ -8,6 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from nurseline.aftercare import identifiers
+from nurseline.aftercare.again import CALLED_OFF
 from nurseline.aftercare.bringing import outside_key
 from nurseline.aftercare.models import Injection
 from nurseline.consent import service as consent
@@ -15,13 +17,20 @@ from nurseline.crypto import Keyring
 from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact, OutboundMessage
 
-CALLED_OFF = "the injection was called off"
-
 
 def find_outside(session: Session, keyring: Keyring, reference: str, system: str = "") -> uuid.UUID | None:
     """The injection that the clinic's own system calls so."""
     key = outside_key(keyring, reference, system)
-    return session.scalar(sa.select(Injection.id).where(Injection.outside_key == key))
+    first = session.scalar(sa.select(Injection.id).where(Injection.outside_key == key))
+    return first or identifiers.owners(session, [key]).get(key)
+
+
+def take_back(
+    session: Session, keyring: Keyring, injection_id: uuid.UUID, reference: str, system: str, *, now: datetime
+) -> bool:
+    """Remember that one name of an injection no longer stands; whether another one does."""
+    key = outside_key(keyring, reference, system)
+    return identifiers.take_back(session, key, injection_id, now=now)
 
 
 def call_off(session: Session, injection_id: uuid.UUID, *, actor: str, now: datetime) -> int:

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from nurseline.aftercare.models import Injection
 from nurseline.aftercare.plan import STEPS, Due, Step
 from nurseline.aftercare.service import (
-    ALREADY,
     EnrolError,
     Enrolled,
     Enrolment,
@@ -179,9 +178,7 @@ def _again_by(
     made = session.execute(new.returning(Injection.contact_id, Injection.id), rows)
     ids = {row.contact_id: row.id for row in made}
     done = [one for one in agreed if one.contact.id in ids]
-    for one in agreed:
-        results[one.place] = EnrolError("performed_at", ALREADY)
-    if not done:
+    if not done:  # one that is there already is left to the slow way: it may have been called off
         return
     consent.opt_in_held(session, [consent_record(one.contact, one.entry, now) for one in done])
     _keep_wishes(session, done)

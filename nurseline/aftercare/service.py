@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from nurseline.aftercare import again
 from nurseline.aftercare.models import Injection
 from nurseline.aftercare.plan import FUTURE_ALLOWED, STEPS, Due, Step, plan_of
 from nurseline.consent import service as consent
@@ -93,14 +94,17 @@ def enrol(
         consent.opt_in(session, consent_record(contact, entry, now))
     except consent.OptedOutError as error:
         raise EnrolError("number", str(error)) from error
-    injection_id = _insert(session, contact, entry, now)
+    injection_id, is_again = _insert(session, contact, entry, now)
     session.execute(
         sa.update(Contact)
         .where(Contact.id == contact.id)
         .values(timezone=entry.timezone, language=entry.language, channel=entry.channel or Contact.channel)
     )
     plans = plans_for(injection_id, due, entry)
-    outbox.plan(session, contact, plans, at=now, actor=entry.staff)
+    if is_again:
+        again.plan_again(session, contact, injection_id, plans, at=now, actor=entry.staff)
+    else:
+        outbox.plan(session, contact, plans, at=now, actor=entry.staff)
     replaced = replace_earlier(session, [contact.id], now, entry.staff)
     return enrolled(injection_id, due, steps, replaced[contact.id])
 
@@ -200,7 +204,8 @@ def checked(entry: Enrolment, now: datetime, steps: Sequence[Step]) -> tuple[Due
     return due
 
 
-def _insert(session: Session, contact: Contact, entry: Enrolment, now: datetime) -> uuid.UUID:
+def _insert(session: Session, contact: Contact, entry: Enrolment, now: datetime) -> tuple[uuid.UUID, bool]:
+    """The injection, and whether it is one that was called off and is enrolled again."""
     new = insert(Injection).values(
         id=new_id(),
         contact_id=contact.id,
@@ -213,6 +218,19 @@ def _insert(session: Session, contact: Contact, entry: Enrolment, now: datetime)
     made: uuid.UUID | None = session.scalar(
         new.on_conflict_do_nothing(index_elements=["contact_id", "performed_at"]).returning(Injection.id)
     )
-    if made is None:
+    if made is not None:
+        return made, False
+    same = (Injection.contact_id == contact.id, Injection.performed_at == entry.performed_at)
+    values = {
+        "timezone": entry.timezone,
+        "language": entry.language,
+        "enrolled_at": now,
+        "enrolled_by": entry.staff,
+    }
+    renewed = sa.update(Injection).where(*same, again.is_called_off()).values(values)
+    found: uuid.UUID | None = session.scalar(
+        renewed.returning(Injection.id), execution_options={"synchronize_session": False}
+    )
+    if found is None:
         raise EnrolError("performed_at", ALREADY)
-    return made
+    return found, True

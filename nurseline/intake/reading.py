@@ -49,6 +49,7 @@ class Wish:
     where: str
     asked: Asked | None = None
     called_off: tuple[str, str] | None = None  # reference and its name space
+    has_died: bool = False  # no other identifier of the visit stands then
     answer: Answer | None = None
 
     @property
@@ -88,7 +89,7 @@ def _of_visit(entry: Entry, taken: Taken, terms: Terms) -> Wish:
         return Wish(entry.place, entry.where, answer=_ignored(text, entry.where))
     patient = _patient(one, kind, taken)
     if patients.is_dead(patient):
-        return _taken_back(entry, reference, system)
+        return _taken_back(entry, reference, system, has_died=True)
     performed = _performed(one, kind)
     if not patients.agreed(one, patient, taken, terms.codes, terms.now):
         raise PatientError("business-rule", "", "No agreement of the patient to messages is stated.")
@@ -151,10 +152,10 @@ def _performed(one: Any, kind: str) -> datetime:
         raise PatientError("value", TIME[kind], "This time cannot be right.") from error
 
 
-def _taken_back(entry: Entry, reference: str, system: str) -> Wish:
+def _taken_back(entry: Entry, reference: str, system: str, *, has_died: bool = False) -> Wish:
     if not reference:
         return Wish(entry.place, entry.where, answer=_ignored("Nothing is known under it.", entry.where))
-    return Wish(entry.place, entry.where, called_off=(reference, system))
+    return Wish(entry.place, entry.where, called_off=(reference, system), has_died=has_died)
 
 
 def _refused(issue: Issue) -> Answer:

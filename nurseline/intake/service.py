@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from nurseline.aftercare.bringing import RefusedError, Wording, bring
-from nurseline.aftercare.calling_off import call_off, find_outside
+from nurseline.aftercare.calling_off import call_off, find_outside, take_back
 from nurseline.intake.answers import Answer, Issue
 from nurseline.intake.reading import Wish
 from nurseline.parts import Parts
@@ -19,6 +19,7 @@ from nurseline.parts import Parts
 CONSENT = "consent.wording"
 # A Procedure and an Appointment tell of one visit at slightly different times.
 SAME_VISIT = timedelta(hours=12)
+ANOTHER = "Taken back. Another identifier of this visit stands, so its messages stay planned."
 TAKEN = Issue("duplicate", "This identifier is enrolled already, with another number or time.")
 _CODES = {"phone": "business-rule", "reference": "duplicate", "date": "business-rule"}
 
@@ -120,7 +121,11 @@ def _call_off(session: Session, parts: Parts, actor: str, wish: Wish, reference:
     injection_id = find_outside(session, parts.keyring, *reference)
     if injection_id is None:
         return _told("Nothing is known under it.", wish)
-    cancelled = call_off(session, injection_id, actor=actor, now=parts.clock.now())
+    now = parts.clock.now()
+    stands = take_back(session, parts.keyring, injection_id, *reference, now=now)
+    if stands and not wish.has_died:
+        return _told(ANOTHER, wish, str(injection_id))
+    cancelled = call_off(session, injection_id, actor=actor, now=now)
     return _told(f"Called off: {cancelled} planned messages were cancelled.", wish, str(injection_id))
 
 

@@ -262,8 +262,9 @@ def test_a_procedure_taken_back_cancels_what_is_planned(system: System, status: 
     assert system.answers(taken_back)[0] == ("200", "Called off: 3 planned messages were cancelled.")
     assert {one.status for one in stored(system, OutboundMessage)} == {"cancelled"}
     assert system.answers(taken_back)[0] == ("200", "Called off: 0 planned messages were cancelled.")
+    assert system.answers(PATIENT, PROCEDURE)[1] == ("201", "Enrolled.")
+    assert [one.status for one in stored(system, OutboundMessage)] == ["scheduled"] * 3
     assert system.answers(PATIENT, PROCEDURE)[1] == ("200", "Enrolled already; nothing was changed.")
-    assert {one.status for one in stored(system, OutboundMessage)} == {"cancelled"}
 
 
 def test_the_death_of_a_patient_cancels_what_is_planned(system: System) -> None:

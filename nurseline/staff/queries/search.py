@@ -17,6 +17,7 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
+from nurseline.aftercare import identifiers
 from nurseline.aftercare.bringing import outside_key, systems
 from nurseline.aftercare.models import Injection
 from nurseline.callbacks.models import OPEN, CallbackItem
@@ -162,7 +163,9 @@ def _injections(session: Session, keyring: Keyring, wanted: _Wanted) -> list[Fou
     if not wanted.outside:
         return []
     keys = [outside_key(keyring, wanted.outside, system) for system in systems(session)]
-    query = sa.select(Injection).where(Injection.outside_key.in_(keys)).limit(SHOWN)
+    further = set(identifiers.owners(session, keys).values())
+    named = sa.or_(Injection.outside_key.in_(keys), Injection.id.in_(further))
+    query = sa.select(Injection).where(named).limit(SHOWN)
     return list(_shown(session.scalars(query.options(selectinload(Injection.contact)))))
 
 

@@ -90,8 +90,9 @@ def keep_settings() -> ResponseReturnValue:
 
 def _page(form: PromisesForm) -> str:
     parts = current_parts()
+    promises = ClinicSetting.name.startswith(service.PROMISE)
     with parts.db.begin() as rows:
-        kept = {row.name: row for row in rows.scalars(sa.select(ClinicSetting))}
+        kept = {row.name: row for row in rows.scalars(sa.select(ClinicSetting).where(promises))}
         names = names_of(rows, [row.changed_by for row in kept.values()])
     changed = {name: _who(kept.get(f"{service.PROMISE}{name}"), names) for name in service.PROMISES}
     return render_template("staff/settings.html", form=form, changed=changed, seen=_seen(parts.settings))
