@@ -126,9 +126,11 @@ def finish(
     now: datetime,
     hours: Hours,
     regions: frozenset[str] = frozenset({"US"}),
+    tries: int | None = None,
 ) -> Closing:
     """Record an outcome, and do what follows from it.
 
+    ``tries``: how many the form showed; of a form that comes twice the second one changes nothing.
     ``regions``: where numbers may be that the line texts. Raises RecordedError for a wrong entry and
     QueueError if the item is not this person's; the caller then rolls back.
     """
@@ -138,6 +140,7 @@ def finish(
     if recorded.follow_up_on is not None:
         follow_ups.hold(session, item)
     item = session.get_one(CallbackItem, item_id, populate_existing=True, with_for_update=True)
+    seen(item, tries)
     finishing = _Finishing(session, item, staff, recorded, now)
     if recorded.outcome in UNREACHED:
         step = ladder.after(item.reason, [*_tries(session, item_id), now], hours)
@@ -153,6 +156,12 @@ def finish(
         return closing
     arranged = follow_ups.arrange(session, item, recorded.follow_up_on, now, hours)
     return replace(closing, follow_up=arranged)
+
+
+def seen(item: CallbackItem, tries: int | None) -> None:
+    """Raise QueueError if a try was recorded since somebody saw so many; None: not known."""
+    if tries is not None and item.attempts != tries:
+        raise QueueError("A try was recorded since you opened this page, so nothing was changed. See below.")
 
 
 def recorded_for(session: Session, item_id: uuid.UUID) -> Sequence[CallbackOutcome]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     Field,
+    HiddenField,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -80,9 +82,17 @@ def short(label: str, help_text: str = "", *, longest: int = WHY_LONGEST) -> Str
     )
 
 
-class OutcomeForm(FlaskForm):  # type: ignore[misc]
-    """How a try ended, and what was said and agreed."""
+def _count(text: object) -> int | None:
+    """The tries a form showed; -1, which no item has, for what is no number."""
+    if text is None or isinstance(text, int):
+        return text
+    return int(str(text)) if re.fullmatch("[0-9]{1,4}", str(text)) else -1
 
+
+class OutcomeForm(FlaskForm):  # type: ignore[misc]
+    """How a try ended, and what was said and agreed. ``tries``: how many were recorded when it was shown."""
+
+    tries = HiddenField(filters=[_count])
     outcome = SelectField(
         "Outcome",
         choices={"": "Choose…", **OUTCOMES},

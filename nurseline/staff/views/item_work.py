@@ -53,7 +53,8 @@ def outcome(item_id: uuid.UUID) -> ResponseReturnValue:
     try:
         with service.changing(parts.db) as session:
             hold_outcome(session, item_id, viewer(), form.recorded)
-            service.claim(session, item_id, viewer().staff, now=now, resting=False)
+            claimed = service.claim(session, item_id, viewer().staff, now=now, resting=False)
+            outcomes.seen(claimed, form.tries.data)
         # By itself, since an outcome may end messages: everybody locks the ledger before items.
         with service.changing(parts.db) as session:
             closing = outcomes.finish(
@@ -64,6 +65,7 @@ def outcome(item_id: uuid.UUID) -> ResponseReturnValue:
                 now=now,
                 hours=parts.hours,
                 regions=parts.settings.regions,
+                tries=form.tries.data,
             )
     except RecordedError as error:
         form.put(error.field, str(error))

@@ -153,6 +153,7 @@ def _fill(forms: ItemForms, page: ItemPage, parts: Parts, *, suggested: str, pla
         outcome.outcome.data = suggested
     if not outcome.is_submitted() or outcome.appointment_place.data is None:
         outcome.appointment_place.data = outcome.appointment_place.data or place
+    outcome.tries.data = page.item.attempts
     forms.merge.into.choices = merge_choices(page)
     if not forms.reason.errors:
         forms.reason.reason.data = page.item.reason
