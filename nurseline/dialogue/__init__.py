@@ -22,6 +22,7 @@ from nurseline.dialogue.state import (
     WrongNumber,
     abandoned,
     asks_yes_no,
+    keys_alone,
     reminded,
     wants_a_person,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "connected",
     "fill",
     "hints",
+    "keys_alone",
     "promises_needed",
     "recorded",
     "reminded",

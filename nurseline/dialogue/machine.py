@@ -9,14 +9,17 @@ from nurseline.dialogue.listen import listen
 from nurseline.dialogue.moves import Heard, alarm, arrive, request, waiting_for
 from nurseline.dialogue.places import prompt
 from nurseline.dialogue.state import (
+    CONNECTED,
     Can,
     Effect,
     FlagReview,
     Reason,
+    RequestCallback,
     Say,
     SetLanguage,
     State,
     Turn,
+    keys_alone,
 )
 from nurseline.language.meaning import Meaning
 
@@ -115,7 +118,9 @@ def _third_silence(at: Heard) -> Turn:
         # Better a number nobody confirmed than no number at all.
         at = replace(at, state=state.remember(call_number=number))
     elif state.place in ("callback_number", "confirm_number"):
-        return Turn(state, (Say("voice.no_number"), Say("voice.goodbye")), (FlagReview(),), ends=True)
+        told: Effect = RequestCallback(reason) if reason in CONNECTED else FlagReview()
+        state = state.remember(pending=None)
+        return Turn(state, (Say("voice.no_number"), Say("voice.goodbye")), (told,), ends=True)
     # Whoever does not answer is not rung through to a colleague.
     at = replace(at, can=replace(at.can, connect=False))
     return request(at, reason, best_time=best_time, before=(Say("voice.silence.3"),), words=recorded)
@@ -197,5 +202,5 @@ def _finished(turn: Turn, before: State) -> Turn:
         state=replace(state, last=last),
         expects_input=not turn.ends,
         keys=_NUMBER_KEYS if number else 1,
-        keys_only=state.misses >= 2,
+        keys_only=keys_alone(state),
     )

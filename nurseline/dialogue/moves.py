@@ -138,6 +138,7 @@ def _connect(
     state = replace(calm(at.state), place="connecting").remember(reason=reason)
     said = (*before, *((Say("voice.urgent_first"),) if reason == "urgent" and not before else ()))
     asked = (RequestCallback(reason, None, number),) if at.can.call_back or number else ()
+    state = state.remember(pending=None if asked else reason)
     return Turn(state, (*said, Say("voice.connecting")), (*effects, *asked), then="connect")
 
 
@@ -237,7 +238,9 @@ def _number_miss(at: Heard) -> Turn:
             return Turn(at.state, (Say("not_understood"), *prompt(at.state, at.channel)))
         return Turn(at.state, (hint,))
     turn = arrive(at, "menu")
-    return replace(turn, say=(Say("voice.no_number"), *turn.say))
+    wanted = at.state.recall("pending")
+    told = (RequestCallback(_reason_here(at.state)),) if wanted in CONNECTED else ()
+    return replace(turn, say=(Say("voice.no_number"), *turn.say), effects=told)
 
 
 def _reason_here(state: State) -> Reason:

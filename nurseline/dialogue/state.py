@@ -42,6 +42,7 @@ class _StateError(Exception):
     """What was stored is not a state of this version."""
 
 
+_UNSAVED: Final = frozenset({"callback_number", "confirm_number", "connecting"})
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _MOST = 10_000
 Pairs = tuple[tuple[str, str], ...]
@@ -175,7 +176,7 @@ class Turn:
     """One step of a conversation: what is said, what is to be done, and where it stands then.
 
     Voice only: `keys` is how many keys to take at once (more than one: a phone number, ended by #),
-    `keys_only` asks not to listen to speech after two misunderstandings, `ends` hangs up after the
+    `keys_only` says that only keys choose (speech is heard for alarms alone), `ends` hangs up after the
     words; it is only ever set for a caller who was served. `then` is what follows the words: listening,
     ringing the clinic's telephones (`connected` goes on from there), or recording a message (`recorded`).
     """
@@ -212,6 +213,11 @@ def wants_a_person(turn: Turn) -> bool:
     return turn.state.place == "callback_number" and turn.state.recall("pending") in CONNECTED
 
 
+def keys_alone(state: State) -> bool:
+    """Whether only keys choose: at a number, and after two misunderstandings. Alarms are heard anyway."""
+    return state.place == "callback_number" or state.misses >= 2
+
+
 def asks_yes_no(state: State) -> bool:
     """True where "yes" answers our own question. Carriers also read a bare "yes" as START: not here."""
     return state.place in ("offer_person", "unsure", "confirm_number")
@@ -220,7 +226,8 @@ def asks_yes_no(state: State) -> bool:
 def abandoned(state: State, *, channel: Channel) -> tuple[Effect, ...]:
     """What to save when a patient leaves in the middle: hangs up, or stays silent past the idle time.
 
-    Somebody who asked for a visit but gave no time of day still gets the call.
+    Somebody who asked for a visit but gave no time of day still gets the call. Who hides the number and
+    is in need leaves an item without a number.
     """
     if state.place == "schedule_time":
         return (RequestCallback("schedule"),)
@@ -228,6 +235,9 @@ def abandoned(state: State, *, channel: Channel) -> tuple[Effect, ...]:
     reason = state.recall("pending")
     if channel == "voice" and state.place == "confirm_number" and number and reason in REASONS:
         return (RequestCallback(_reason(reason), state.recall("best_time"), number),)
+    if channel == "voice" and state.place in _UNSAVED and reason in CONNECTED:
+        # No number to call; but staff see that somebody was in need, and what was said.
+        return (RequestCallback(_reason(reason), state.recall("best_time"), state.recall("call_number")),)
     return ()
 
 

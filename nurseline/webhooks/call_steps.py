@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from nurseline.dialogue import Message, State
+from nurseline.dialogue import Message, State, keys_alone
 from nurseline.ids import new_id
 from nurseline.language import Meaning, keyed, understand
 from nurseline.messaging.models import Call, CallStep
 
+ALARMS = frozenset({"emergency", "urgent"})
+NOT_UNDERSTOOD = Meaning("none", "unknown", 0.0)
 MOST_STEPS = 200  # a call that goes round for longer is ended after a callback was recorded
 
 
@@ -75,6 +77,17 @@ def meaning_of(session: Session, call: Call, state: State, given: Input, step: i
     if given.by_key and len(given.heard) == 1:
         return understand("911") if _keyed_911(session, call, given.heard, step) else keyed(given.heard)
     return understand(given.heard, language=state.language, place=state.place)
+
+
+def understood(session: Session, call: Call, state: State, given: Input, step: int) -> tuple[str, Meaning]:
+    """What was heard, as far as it counts, and its meaning.
+
+    Speech is listened to everywhere, for emergencies. Where keys choose, other words count as not understood.
+    """
+    meaning = meaning_of(session, call, state, given, step)
+    if given.by_key or meaning.tier in ALARMS or not keys_alone(state):
+        return given.heard, meaning
+    return "", NOT_UNDERSTOOD
 
 
 def keep(

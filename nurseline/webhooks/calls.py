@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from nurseline.carrier import twiml
 from nurseline.clinic.models import StaffPhone
 from nurseline.dialogue import (
     Can,
+    FlagReview,
     RequestCallback,
     Say,
     State,
@@ -34,7 +36,15 @@ from nurseline.messaging.models import Call, Contact
 from nurseline.parts import Parts
 from nurseline.phone import parse
 from nurseline.webhooks.by_text import may_text
-from nurseline.webhooks.call_steps import MOST_STEPS, Input, answered_before, keep, meaning_of, opened
+from nurseline.webhooks.call_steps import (
+    MOST_STEPS,
+    NOT_UNDERSTOOD,
+    Input,
+    answered_before,
+    keep,
+    opened,
+    understood,
+)
 from nurseline.webhooks.connecting import (
     alarm_if_nobody,
     done_trying,
@@ -52,6 +62,10 @@ from nurseline.webhooks.wording import worded
 FINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 SILENCE_SECONDS = 10  # a relay operator types the prompt and the answer
 NUMBER_SECONDS = 20
+WORDS = "words"  # in the memory of a call: what was said before the request can be stored
+WORDS_KEPT = 1600  # characters
+UNFINISHED = frozenset({"offer_person", "callback_number", "confirm_number", "connecting", "schedule_time"})
+DIGITS = 10  # of a whole number
 FORGOTTEN = timedelta(hours=4)  # the carrier's longest call; its end was never reported
 
 
@@ -99,16 +113,31 @@ def _turn(
         return recorded(caller.state, kept=kept, can=can, languages=parts.languages), None
     if not form.heard:
         return silence(caller.state, can=can, languages=parts.languages), None
-    meaning = meaning_of(session, caller.call, caller.state, Input(form.heard, form.by_key), step)
+    given = Input(form.heard, form.by_key)
+    words, meaning = understood(session, caller.call, caller.state, given, step)
+    if not _would_be_called(parts, caller.state, form):
+        words, meaning = "", NOT_UNDERSTOOD
     turn = respond(
         caller.state,
         meaning,
         channel="voice",
-        words=form.heard,
+        words=words,
         can=can,
         languages=parts.languages,
     )
     return turn, meaning
+
+
+def _would_be_called(parts: Parts, state: State, form: CallForm) -> bool:
+    """False for a whole number keyed in that the line does not call: abroad, at a premium, our own."""
+    digits = re.sub(r"\D", "", form.heard)
+    if state.place not in {"callback_number", "confirm_number"} or not form.by_key or len(digits) < DIGITS:
+        return True
+    regions = parts.settings.regions
+    number = parse(digits, regions=regions)
+    ours = (parts.settings.twilio_from, parts.settings.clinic_phone, form.called)
+    own = {parse(one, regions=regions).e164 for one in ours if one}
+    return number.kind == "person" and number.e164 not in own
 
 
 def _first(parts: Parts, session: Session, caller: _Caller) -> Turn:
@@ -162,7 +191,9 @@ def _record(
 ) -> str:
     turn, phone = _with_phone(parts, session, caller, turn)
     given = Input(form.heard, form.by_key)
-    party = _party(parts, session, caller, given.words, turn)
+    asked = any(isinstance(effect, RequestCallback | FlagReview) for effect in turn.effects)
+    words = _with_words_before(caller.state, given.words) if asked else given.words
+    party = _party(parts, session, caller, words, turn)
     done = carry_out(parts, session, party, turn.effects)
     for reason in promises_needed(turn):
         standing = callbacks.standing(session, party.key, reason)
@@ -179,9 +210,29 @@ def _record(
     else:
         document = _document(turn, prompts, action)
     keep(session, caller.call, step, given, meaning, document, runs, at=parts.clock.now())
-    caller.call.state = turn.state.to_json()
-    caller.call.pending = bool(abandoned(turn.state, channel="voice"))
+    if turn.state.recall("call_number") and party.contact is not None:
+        caller.call.contact_id = party.contact.id  # confirmed: from now on this is who the call is
+    state = _with_words_kept(caller.state, turn, given.words)
+    caller.call.state = state.to_json()
+    caller.call.pending = bool(abandoned(state, channel="voice"))
+    if caller.call.ended_at is not None:  # the end was told of before this step
+        save_left_behind(parts, session, caller.call)
     return document
+
+
+def _with_words_before(state: State, words: str) -> str:
+    """The words that led to a request, then those of this step."""
+    return "\n".join(filter(None, (state.recall(WORDS), words)))
+
+
+def _with_words_kept(before: State, turn: Turn, words: str) -> State:
+    """The state with the words that led to a request, until it is stored with them."""
+    raised = any(isinstance(effect, RequestCallback) for effect in turn.effects)
+    if raised or turn.state.place not in UNFINISHED:
+        return turn.state.remember(**{WORDS: None})
+    if turn.state.misses:  # not understood, so no part of the request
+        return turn.state
+    return turn.state.remember(**{WORDS: _with_words_before(before, words)[:WORDS_KEPT] or None})
 
 
 def _party(parts: Parts, session: Session, caller: _Caller, words: str, turn: Turn) -> Party:
@@ -216,9 +267,9 @@ def _with_phone(
 def _document(turn: Turn, prompts: list[twiml.Prompt], action: str) -> str:
     if turn.ends:
         return twiml.farewell(prompts)
+    speech = twiml.Speech(turn.state.language, hints(turn.state))  # also where keys choose, for alarms
     if turn.keys > 1:
-        return twiml.ask(prompts, twiml.Listen(action, None, NUMBER_SECONDS))
-    speech = None if turn.keys_only else twiml.Speech(turn.state.language, hints(turn.state))
+        return twiml.ask(prompts, twiml.Listen(action, None, NUMBER_SECONDS, speech))
     return twiml.ask(prompts, twiml.Listen(action, 1, SILENCE_SECONDS, speech))
 
 
@@ -247,6 +298,6 @@ def save_left_behind(parts: Parts, session: Session, call: Call) -> None:
     contact = session.get(Contact, call.contact_id) if call.contact_id else None
     state = State.from_json(call.state)
     turn = Turn(state, (), abandoned(state, channel="voice"))
-    party = _party(parts, session, _Caller(call, contact, state), "", turn)
+    party = _party(parts, session, _Caller(call, contact, state), _with_words_before(state, ""), turn)
     carry_out(parts, session, party, turn.effects)
     call.pending = False

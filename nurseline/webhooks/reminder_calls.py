@@ -21,7 +21,7 @@ from nurseline.messaging.answers import note_answer
 from nurseline.messaging.call_reports import CallReport, apply_call_report, began, heard, message_of, read_at
 from nurseline.messaging.models import Call, OutboundMessage
 from nurseline.parts import Parts, current_parts
-from nurseline.webhooks.call_steps import MOST_STEPS, Input, answered_before, keep, meaning_of, opened
+from nurseline.webhooks.call_steps import MOST_STEPS, Input, answered_before, keep, opened, understood
 from nurseline.webhooks.calls import SILENCE_SECONDS, enough, note_end
 from nurseline.webhooks.effects import Party, answer_in, carry_out
 from nurseline.webhooks.forms import CallEnd, ReminderCallForm, read_reference
@@ -79,9 +79,9 @@ def _turn(
     if not form.heard:
         return silence_called(state, languages=parts.languages), None
     given = Input(form.heard, form.by_key)
-    meaning = meaning_of(session, call, state, given, step)
+    words, meaning = understood(session, call, state, given, step)
     by_key = form.by_key
-    turn = respond_called(state, meaning, by_key=by_key, words=form.heard, languages=parts.languages)
+    turn = respond_called(state, meaning, by_key=by_key, words=words, languages=parts.languages)
     return turn, meaning
 
 
@@ -134,7 +134,7 @@ def _document(parts: Parts, turn: Turn, runs: tuple[Message, ...], message_id: u
     if turn.ends:
         return twiml.farewell(prompts)
     action = f"{parts.settings.public_base_url}/voice/reminder/{step + 1}?ref={message_id}"
-    speech = None if turn.keys_only else twiml.Speech(turn.state.language, hints(turn.state))
+    speech = twiml.Speech(turn.state.language, hints(turn.state))  # also where keys choose, for alarms
     return twiml.ask(prompts, twiml.Listen(action, 1, SILENCE_SECONDS, speech))
 
 

@@ -68,7 +68,7 @@ def tries(point: Point) -> tuple[str, ...]:
             return ()
     said = (RIGHT[point.language], WRONG[point.language], ALARM[point.language])
     if takes_a_number(point.document):
-        return (TEN_DIGITS, "55501", "0", SILENCE, HANG_UP)
+        return (TEN_DIGITS, "55501", "0", ALARM[point.language], SILENCE, HANG_UP)
     by_word = "speech" in point.document.all("Gather")[0].attributes.get("input", "")
     return (*KEYS, *(said if by_word else ()), SILENCE, HANG_UP)
 

@@ -227,7 +227,7 @@ def test_a_spoken_wish_for_a_nurse_rings_too_and_a_spoken_emergency_does_not(car
     assert "call nine one one now" in heard(alarm)
 
 
-def test_keys_and_words_are_taken_at_each_step_and_keys_alone_after_two_misunderstandings(
+def test_words_are_listened_to_at_each_step_and_keys_alone_count_after_two_misunderstandings(
     carrier: Carrier,
 ) -> None:
     sid = new_sid("CA")
@@ -238,7 +238,9 @@ def test_keys_and_words_are_taken_at_each_step_and_keys_alone_after_two_misunder
     carrier.call(sid, 1, SpeechResult="purple elephants")
     gather = carrier.call(sid, 2, SpeechResult="purple elephants").find("Gather")
     assert gather is not None
-    assert gather.attrib["input"] == "dtmf"
+    assert gather.attrib["input"] == "dtmf speech", "for alarms"
+    assert "We will call you" not in heard(carrier.call(sid, 3, SpeechResult="yes"))
+    assert item(carrier).reason == "nurse", "not understood three times"
 
 
 def test_who_calls_again_hears_the_promise_and_nothing_that_a_number_does_not_prove(carrier: Carrier) -> None:

@@ -316,7 +316,7 @@ def test_what_is_not_understood_gets_the_question_again_and_then_a_person_is_off
     assert "For a call from a nurse, press 1" in heard(offered)
     gather = offered.find("Gather")
     assert gather is not None
-    assert gather.attrib["input"] == "dtmf", "after two misunderstandings keys alone are safer"
+    assert gather.attrib["input"] == "dtmf speech", "keys alone choose, alarms are heard"
 
 
 @pytest.mark.parametrize("keys", ["7", "#", "99", "ABC", "😀", "\x00", "1" * 1600])
