@@ -7,6 +7,9 @@ Levels of an item that nobody has (rules 4 of the clinic; the queue puts level 2
 3. Still nobody has taken it, `AGAIN` after the last alarm: everybody on the list gets a text
    (`alert.unclaimed`), and again each time `AGAIN` has passed, until somebody claims it.
 
+A grave item whose patient was not reached in three tries is not overdue: somebody has to decide what is next.
+It rises to level 3 with words of its own (`alert.decide`); an urgent one while the clinic is open.
+
 When nobody on the list is on duty at level 2, that is an alarm of its own to everybody (`alert.off_shift`).
 Emergency and urgent items alarm day and night, others while the clinic is open. Claims that ran out are freed
 first. An item that came back after it was put off, or for another try, is near and late anew (`SPARE`).
@@ -27,7 +30,9 @@ import structlog
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.sql import ColumnElement
 
+from nurseline.callbacks.ladder import TRIES
 from nurseline.callbacks.models import CallbackItem
+from nurseline.callbacks.outcomes import UNREACHED
 from nurseline.callbacks.service import IS_OPEN, MOVES, OURS, give_back_expired
 from nurseline.callbacks.texts import text_patient
 from nurseline.clinic import service as clinic
@@ -51,7 +56,10 @@ LATE_BEFORE = timedelta(minutes=5)  # so long before a promise nobody has begun 
 LATE_AFTER = timedelta(hours=1)  # so long after it, telling the patient is of no use any more
 LATE_OF_USE = timedelta(hours=2)
 MOST = 500  # items of one run
-DUE, UNCLAIMED, OFF_SHIFT = "alert.due", "alert.unclaimed", "alert.off_shift"
+DUE, UNCLAIMED, OFF_SHIFT, DECIDE = "alert.due", "alert.unclaimed", "alert.off_shift", "alert.decide"
+TO_DECIDE = sa.and_(
+    CallbackItem.attempts >= TRIES, sa.func.coalesce(CallbackItem.outcome, "").in_(tuple(UNREACHED))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +101,23 @@ def escalate(session: Session, with_: Escalation, *, now: datetime) -> tuple[int
     at_work = with_.hours.is_open(now)
     may_alarm = sa.true() if at_work else CallbackItem.priority <= DAY_AND_NIGHT
     # The last first, so that nothing rises twice in one run.
-    unclaimed = _raise(session, 3, [free, CallbackItem.escalation >= 2, waited, may_alarm], now)
+    again = [free, CallbackItem.escalation >= 2, waited]
+    may_decide = sa.true() if at_work else CallbackItem.priority == 0
+    undecided = _raise(session, 3, [*again, TO_DECIDE, may_decide], now, cause="not reached: told to decide")
+    unclaimed = _raise(session, 3, [*again, sa.not_(TO_DECIDE), may_alarm], now)
     late = [free, CallbackItem.escalation < 2, _due() <= now, may_alarm]
     due = _raise(session, 2, late, now)
     soon = [free, CallbackItem.escalation < 1, _due() - _by_priority(NEAR) <= now]
     near = _raise(session, 1, soon, now)
-    if unclaimed:
-        _alarm(session, with_, UNCLAIMED, _everybody(session, with_), unclaimed, now)
+    for content_id, raised in ((DECIDE, undecided), (UNCLAIMED, unclaimed)):
+        if raised:
+            _alarm(session, with_, content_id, _everybody(session, with_), raised, now)
     if due:
         duty, everybody = on_duty(session, with_.hours, now), _everybody(session, with_)
         # Without a list of shifts, those whom every alert goes to are always on duty.
         told_now = [*duty, *with_.listed] if duty or set(everybody) == set(with_.listed) else []
         _alarm(session, with_, DUE if told_now else OFF_SHIFT, told_now or everybody, due, now)
-    return len(near), len(due), len(unclaimed)
+    return len(near), len(due), len(unclaimed) + len(undecided)
 
 
 def on_duty(session: Session, hours: Hours, now: datetime) -> list[str]:
@@ -161,7 +173,7 @@ def tell_late(session: Session, with_: Escalation, *, now: datetime) -> int:
 
 
 def _raise(
-    session: Session, level: int, which: list[ColumnElement[bool]], now: datetime
+    session: Session, level: int, which: list[ColumnElement[bool]], now: datetime, cause: str = ""
 ) -> dict[uuid.UUID, int]:
     """Raise those to ``level`` that nobody is changing at this moment; priority by id."""
     query = (
@@ -180,7 +192,7 @@ def _raise(
         .execution_options(synchronize_session=False)
     )
     found = {row.id: row.priority for row in raised}
-    MOVES.note(session, list(found), "new", at=now, cause=CAUSES[level])
+    MOVES.note(session, list(found), "new", at=now, cause=cause or CAUSES[level])
     return found
 
 

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from nurseline.callbacks import escalation
-from nurseline.callbacks.escalation import AGAIN, DUE, OFF_SHIFT, UNCLAIMED, Escalation
+from nurseline.callbacks.escalation import AGAIN, DECIDE, DUE, OFF_SHIFT, UNCLAIMED, Escalation
 from nurseline.callbacks.models import CallbackItem
 from nurseline.callbacks.service import LEASE
 from nurseline.clinic import service as clinic
@@ -243,8 +243,23 @@ def test_after_three_tries_in_vain_everybody_is_told_at_once(parts: Parts, clock
         claim(parts, item, ADA)
         finish(parts, item, ADA, "no_answer")
     assert run(parts).unclaimed == 1
-    assert set(sent(parts, UNCLAIMED)) == EVERYBODY
+    assert set(sent(parts, DECIDE)) == EVERYBODY
+    assert sent(parts, UNCLAIMED) == [], "nothing is overdue"
     assert run(parts).unclaimed == 0
+
+
+def test_at_night_only_an_emergency_asks_for_a_decision(parts: Parts, clock: SetClock) -> None:
+    urgent, grave = ask(parts, "urgent").item_id, ask(parts, "emergency").item_id
+    for item in (urgent, grave):
+        for _ in range(3):
+            claim(parts, item, ADA)
+            finish(parts, item, ADA, "no_answer")
+    clock.advance(timedelta(hours=12))
+    assert not parts.hours.is_open(clock.now())
+    come_back(parts)
+    run(parts)
+    assert sent(parts, DECIDE), "the emergency does not wait for the morning"
+    assert level(parts, urgent) == 2
 
 
 # Nobody on shift
