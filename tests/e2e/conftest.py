@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from nurseline.app import build
 from nurseline.config import load_settings
@@ -25,6 +26,15 @@ from tests.support.workers import BEAT, worker_command
 WEB = [
     *["granian", "--interface", "wsgi", "--factory", "nurseline.app:create_app", "--host", "127.0.0.1"],
     *["--workers", "1", "--blocking-threads", "2", "--no-ws", "--port"],
+]
+
+
+# Without these Chromium looks for hosts on the internet at every start.
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 
 
@@ -119,6 +129,25 @@ def line(
     parts = build(_settings(env))
     yield Line(env, Phone(f"http://127.0.0.1:{phone_port}"), f"http://127.0.0.1:{port}", parts, processes)
     parts.db.engine.dispose()
+
+
+@pytest.fixture
+def browser(chromium: str) -> Iterator[Browser]:
+    """A Chromium of its own."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        yield running
+        running.close()
+
+
+def handset(browser: Browser, line: Line, number: str) -> Page:
+    """The phone page of this number."""
+    page = browser.new_page(viewport={"width": 1100, "height": 820})
+    page.goto(line.phone.url)
+    page.get_by_label("Your number").fill(number)
+    page.get_by_label("Your number").press("Tab")
+    expect(page.get_by_role("button", name="Call", exact=True)).to_be_enabled()
+    return page
 
 
 def _settings(env: dict[str, str]) -> Any:

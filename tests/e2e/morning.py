@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from passlib.totp import TOTP
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from nurseline.local.state import PROJECT
 from nurseline.staff import passwords, second_step
@@ -22,13 +22,6 @@ from tests.e2e.conftest import Line
 PASSWORD = "correct-horse-battery-9"
 OWN_PHONE = "+12025550188"
 PICTURES = PROJECT / "test-results" / "morning"
-# Without these Chromium looks for hosts on the internet at every start.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # Counts what can be heard; the pages try whether they may play without being heard.
 COUNT_RINGS = """
 window.rings = 0;
@@ -139,15 +132,6 @@ def started(line: Line, browser: Browser) -> Morning:
     line.start_worker()
     line.start_beat()
     return Morning(line, browser)
-
-
-@pytest.fixture
-def browser(chromium: str) -> Iterator[Browser]:
-    """A Chromium of its own."""
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield running
-        running.close()
 
 
 @pytest.fixture

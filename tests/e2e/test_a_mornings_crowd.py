@@ -11,9 +11,9 @@ from playwright.sync_api import expect
 
 from nurseline.callbacks.models import CallbackItem
 from nurseline.messaging.contacts import contact_for
-from tests.e2e.morning import HEIGHT, WIDTH, Morning, browser, morning, picture
+from tests.e2e.morning import HEIGHT, WIDTH, Morning, morning, picture
 
-__all__ = ["browser", "morning"]
+__all__ = ["morning"]
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 PATIENT, OTHER = "+12025550123", "+12025550124"
 PAGES = {

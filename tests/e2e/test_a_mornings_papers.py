@@ -15,9 +15,9 @@ from playwright.sync_api import Page, expect
 from nurseline.aftercare.models import Injection
 from nurseline.callbacks.models import CallbackItem
 from nurseline.messaging.contacts import contact_for
-from tests.e2e.morning import Morning, browser, morning, picture, text
+from tests.e2e.morning import Morning, morning, picture, text
 
-__all__ = ["browser", "morning"]
+__all__ = ["morning"]
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 PATIENT = "+12025550123"
 ZONE = ZoneInfo("America/New_York")  # of the tests' clinic

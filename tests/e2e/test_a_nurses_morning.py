@@ -10,7 +10,6 @@ from playwright.sync_api import Page, expect
 from tests.e2e.morning import (
     OWN_PHONE,
     Morning,
-    browser,
     give_code,
     give_password,
     morning,
@@ -21,7 +20,7 @@ from tests.e2e.morning import (
 )
 from tests.support.waiting import wait_for
 
-__all__ = ["browser", "morning"]
+__all__ = ["morning"]
 PATIENT, SECOND, THIRD = "+12025550123", "+12025550124", "+12025550125"
 EMERGENCY = "I can't breathe"
 ALARM = "An emergency waits, and nobody has taken it."

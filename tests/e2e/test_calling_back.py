@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from nurseline.callbacks import calling
 from nurseline.callbacks import service as callbacks
@@ -23,7 +22,7 @@ from nurseline.local.state import PROJECT
 from nurseline.messaging.contacts import contact_for
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, SendOutcome
 from nurseline.wakeups import HOUSEKEEPING, Publisher
-from tests.e2e.conftest import Line
+from tests.e2e.conftest import Line, handset
 from tests.support.processes import basic_environment
 from tests.support.waiting import wait_for
 
@@ -270,15 +269,6 @@ def test_an_end_that_was_never_reported_is_asked_for_by_a_worker(line: Line) -> 
 # In the browser
 
 
-@pytest.fixture
-def browser(chromium: str) -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=[*arguments, "--disable-sync"])
-        yield running
-        running.close()
-
-
 def picture(page: Page, name: str) -> None:
     """The page at the width of a phone and of a desk, to be looked at."""
     folder = PROJECT / "test-results" / "calling-back"
@@ -286,16 +276,6 @@ def picture(page: Page, name: str) -> None:
     for width in (360, 1280):
         page.set_viewport_size({"width": width, "height": 860})
         page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
-
-
-def handset(browser: Browser, line: Line, number: str) -> Page:
-    """The phone page of this number."""
-    page = browser.new_page(viewport={"width": 1100, "height": 820})
-    page.goto(line.phone.url)
-    page.get_by_label("Your number").fill(number)
-    page.get_by_label("Your number").press("Tab")
-    expect(page.get_by_role("button", name="Call", exact=True)).to_be_enabled()
-    return page
 
 
 def add_nurse(line: Line) -> None:

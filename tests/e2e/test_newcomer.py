@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from nurseline.local.state import PROJECT
 from tests.e2e.conftest import Line
 from tests.support.processes import basic_environment
 
 PASSWORD = "correct-horse-battery-9"
-# Without these Chromium looks for hosts on the internet at every start.
-BROWSER_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PICTURES = PROJECT / "test-results" / "newcomer"
 WITHIN_A_MINUTE = 60_000
-
-
-@pytest.fixture
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=BROWSER_ARGUMENTS)
-        yield running
-        running.close()
 
 
 def picture(page: Page, name: str) -> None:

@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from nurseline.callbacks.models import CallbackEvent
 from nurseline.clinic.service import Phone, keep_phone
 from nurseline.local.state import PROJECT
-from tests.e2e.conftest import Line
+from tests.e2e.conftest import Line, handset
 from tests.support.waiting import wait_for
 
 PATIENT, NURSE = "+12025550123", "+12025550188"
 ROUND_THE_CLOCK = {"CLINIC_HOURS": "Mon-Sun 00:00-24:00"}
 PICTURES = PROJECT / "test-results" / "speaking"
-
-
-@pytest.fixture
-def browser(chromium: str) -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=[*arguments, "--disable-sync"])
-        yield running
-        running.close()
-
-
-def handset(browser: Browser, line: Line, number: str) -> Page:
-    """The phone page of this number."""
-    page = browser.new_page(viewport={"width": 1100, "height": 820})
-    page.goto(line.phone.url)
-    page.get_by_label("Your number").fill(number)
-    page.get_by_label("Your number").press("Tab")
-    expect(page.get_by_role("button", name="Call", exact=True)).to_be_enabled()
-    return page
 
 
 def say(page: Page, words: str) -> None:
