@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.support.chromium import find_chromium
+from tests.support.chromium import ARGUMENTS, close_windows, find_chromium
 from tests.support.line import clock, gateway, parts, same_environment, sender  # noqa: F401 - fixtures
 from tests.support.processes import Processes
 from tests.support.servers import (  # noqa: F401 - fixtures
@@ -37,6 +37,22 @@ def chromium() -> str:
     if found is None:
         pytest.skip("no Chromium on this machine (`make test` installs one where it can)")
     return found
+
+
+@pytest.fixture(scope="session")
+def running_chromium(chromium: str) -> Iterator[Browser]:
+    """The one Chromium of a test process; it takes more than a second to start."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def browser(running_chromium: Browser) -> Iterator[Browser]:
+    """A Chromium whose windows know nothing of other tests', and are closed at the end."""
+    yield running_chromium
+    close_windows(running_chromium)
 
 
 @pytest.fixture

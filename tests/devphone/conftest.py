@@ -1,7 +1,6 @@
 """A running phone, and a tiny line behind it that answers what a test tells it to."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from nurseline.devphone import app
 from nurseline.devphone.delivery import Delivery
 from nurseline.devphone.exchange import Exchange
 from nurseline.devphone.settings import Settings
+from tests.support.serving import serve
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
 TOKEN = "a token of the tests"
@@ -130,19 +130,6 @@ class Phone:
     def codes(self) -> list[int]:
         """The codes in the debugger."""
         return [entry["code"] for entry in self.get("/debugger")["entries"]]
-
-
-def serve(server) -> Callable[[], None]:
-    """Runs a server on a thread; the value stops it."""
-    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True)
-    thread.start()
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
-
-    return stop
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from nurseline.app import build
 from nurseline.config import load_settings
@@ -26,15 +26,6 @@ from tests.support.workers import BEAT, worker_command
 WEB = [
     *["granian", "--interface", "wsgi", "--factory", "nurseline.app:create_app", "--host", "127.0.0.1"],
     *["--workers", "1", "--blocking-threads", "2", "--no-ws", "--port"],
-]
-
-
-# Without these Chromium looks for hosts on the internet at every start.
-CHROMIUM = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
 ]
 
 
@@ -129,15 +120,6 @@ def line(
     parts = build(_settings(env))
     yield Line(env, Phone(f"http://127.0.0.1:{phone_port}"), f"http://127.0.0.1:{port}", parts, processes)
     parts.db.engine.dispose()
-
-
-@pytest.fixture
-def browser(chromium: str) -> Iterator[Browser]:
-    """A Chromium of its own."""
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        yield running
-        running.close()
 
 
 def handset(browser: Browser, line: Line, number: str) -> Page:

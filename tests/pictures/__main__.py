@@ -6,7 +6,6 @@ Starts servers of its own and stops them. Needs Chromium. Tells how large each p
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from werkzeug.serving import make_server
 
 from nurseline.app import create_app
 from nurseline.clock import SetClock
@@ -29,9 +27,10 @@ from tests.e2e.conftest import WEB, Phone
 from tests.pictures import seed
 from tests.pictures.png import with_few_colours
 from tests.staff.conftest import PASSWORD, TUESDAY, Desk, password_hash, staff_settings
-from tests.support.chromium import find_chromium
+from tests.support.chromium import ARGUMENTS, find_chromium
 from tests.support.processes import Processes
 from tests.support.servers import forget_outer_settings
+from tests.support.serving import served
 from tests.support.settings import settings_for_tests
 
 FOLDER = PROJECT / "docs" / "pictures" / "pages"
@@ -39,7 +38,6 @@ PAGE = PROJECT / "docs" / "pages.md"
 WIDTH, HEIGHT, NARROW = 1280, 800, 360
 HIGHER = {"patient": 940}  # the thread begins below the answer
 MOST_BYTES = 60_000
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
 EMAIL = "ada@example.org"
 # name: (title, what it is for)
 SHOWN = {
@@ -266,20 +264,13 @@ def phone_and_line(folder: Path, database_url: str, redis_url: str) -> Iterator[
 
 
 @contextmanager
-def served(database_url: str) -> Iterator[tuple[Desk, str]]:
+def desk_served(database_url: str) -> Iterator[tuple[Desk, str]]:
     """A desk on a Tuesday at eight, and its address."""
     clock = SetClock(TUESDAY - timedelta(hours=2))
     app = create_app(staff_settings(database_url), clock=clock)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield Desk(app, app.extensions["nurseline"], clock), f"http://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        app.extensions["nurseline"].db.engine.dispose()
+    with served(app) as base:
+        yield Desk(app, app.extensions["nurseline"], clock), base
+    app.extensions["nurseline"].db.engine.dispose()
 
 
 def written() -> str:
@@ -300,7 +291,7 @@ def main() -> int:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-        with served(database("desk")) as (desk, base):
+        with desk_served(database("desk")) as (desk, base):
             camera = Camera(browser, base)
             staff_pages(desk, camera)
         with phone_and_line(folder, database("line"), redis) as url:

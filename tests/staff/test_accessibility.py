@@ -11,9 +11,9 @@ from playwright.sync_api import Page, Response
 from nurseline.messaging.names import set_name
 from tests.staff.conftest import Desk, telephone
 from tests.staff.test_staff_contacts import text_out
-from tests.staff.test_staff_in_browser import Staffroom, browser, enrolments, every_page, staffroom
+from tests.staff.test_staff_in_browser import Staffroom, enrolments, every_page, staffroom
 
-__all__ = ["browser", "staffroom"]
+__all__ = ["staffroom"]
 pytestmark = pytest.mark.browser
 
 STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

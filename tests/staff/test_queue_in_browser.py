@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Browser as ChromiumBrowser
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import BrowserContext, Page, expect
 
 from nurseline.callbacks.models import CallbackItem
 from nurseline.callbacks.service import LEASE
 from tests.staff.conftest import Desk
 from tests.staff.test_queue_items import holding
+from tests.support.chromium import close_windows
+from tests.support.serving import served
 
 pytestmark = pytest.mark.browser
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
 # Counts what can be heard; the pages try whether they may play without being heard.
 COUNT_RINGS = """
 window.rings = 0;
@@ -70,26 +69,12 @@ def rings(page: Page, least: int) -> None:
     pytest.fail(f"the page did not ring {least} times")
 
 
-@pytest.fixture(scope="module")
-def chrome(chromium: str) -> Iterator[ChromiumBrowser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def room(desk: Desk, chrome: ChromiumBrowser) -> Iterator[Room]:
-    server = make_server("127.0.0.1", 0, desk.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    made = Room(desk, f"http://127.0.0.1:{server.port}", chrome.new_context)
-    yield made
-    for context in chrome.contexts:
-        context.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def room(desk: Desk, browser: ChromiumBrowser) -> Iterator[Room]:
+    with served(desk.app) as base:
+        made = Room(desk, base, browser.new_context)
+        yield made
+        close_windows(browser)
     assert not [text for text in made.complaints if "Content Security Policy" in text or "Error:" in text]
 
 

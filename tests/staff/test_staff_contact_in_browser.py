@@ -15,11 +15,11 @@ from nurseline.staff.texting import cost_of
 from tests.staff.conftest import Desk
 from tests.staff.test_staff_contacts import text_in, text_out
 from tests.staff.test_staff_enrolment import enrol
-from tests.staff.test_staff_in_browser import Staffroom, browser, refresh, staffroom
+from tests.staff.test_staff_in_browser import Staffroom, refresh, staffroom
 from tests.staff.test_staff_messages import agree
 from tests.staff.test_staff_texting import texts
 
-__all__ = ["browser", "staffroom"]
+__all__ = ["staffroom"]
 pytestmark = pytest.mark.browser
 LONG_NAME = "Maria de los Angeles Featherstonehaugh-Wolfeschlegelsteinhausenbergerdorff"
 

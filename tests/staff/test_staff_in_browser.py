@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,21 +9,16 @@ from zoneinfo import available_timezones
 
 import pytest
 from playwright.sync_api import Browser as ChromiumBrowser
-from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.staff.conftest import PASSWORD, Desk, telephone
 from tests.staff.test_staff_contacts import text_out
 from tests.staff.test_staff_enrolment import enrol
 from tests.staff.test_staff_security import address
+from tests.support.chromium import close_windows
+from tests.support.serving import served
 
 pytestmark = pytest.mark.browser
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @dataclass
@@ -70,26 +64,12 @@ def refresh(page: Page, wanted: Locator, *, visible: bool = True) -> None:
     pytest.fail(f"{wanted} did not {'appear' if visible else 'go'}")
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[ChromiumBrowser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def staffroom(desk: Desk, browser: ChromiumBrowser) -> Iterator[Staffroom]:
-    server = make_server("127.0.0.1", 0, desk.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    room = Staffroom(desk, f"http://127.0.0.1:{server.port}", browser.new_context)
-    yield room
-    for context in browser.contexts:
-        context.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(desk.app) as base:
+        room = Staffroom(desk, base, browser.new_context)
+        yield room
+        close_windows(browser)
     assert not [text for text in room.complaints if "Content Security Policy" in text or "Error:" in text]
 
 

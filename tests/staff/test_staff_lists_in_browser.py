@@ -10,9 +10,9 @@ from playwright.sync_api import Page, expect
 from nurseline.messaging.names import set_name
 from tests.staff.conftest import Desk
 from tests.staff.test_staff_enrolment import enrol
-from tests.staff.test_staff_in_browser import Staffroom, browser, staffroom
+from tests.staff.test_staff_in_browser import Staffroom, staffroom
 
-__all__ = ["browser", "staffroom"]
+__all__ = ["staffroom"]
 pytestmark = pytest.mark.browser
 LONG_NAME = "Maria de los Angeles Featherstonehaugh-Wolfeschlegelsteinhausenbergerdorff"
 TABLE = "\n".join((

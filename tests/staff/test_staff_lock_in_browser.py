@@ -9,10 +9,10 @@ from playwright.sync_api import Page, expect
 
 from nurseline.staff.models import StaffUser
 from tests.staff.conftest import PASSWORD
-from tests.staff.test_staff_in_browser import Staffroom, browser, staffroom
+from tests.staff.test_staff_in_browser import Staffroom, staffroom
 from tests.staff.test_staff_second_step import code_of, with_app
 
-__all__ = ["browser", "staffroom"]  # fixtures
+__all__ = ["staffroom"]
 pytestmark = pytest.mark.browser
 WORDS = "Patient says: better since Monday 😀 مرحبا"
 

@@ -1,11 +1,17 @@
 """Find Chromium for the browser tests, or install it: `python -m tests.support.chromium`."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PROJECT = Path(__file__).resolve().parents[2]
@@ -13,6 +19,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 DOWNLOADS = PROJECT / ".venv" / "playwright-browsers"
 USUAL_DOWNLOADS = (".cache/ms-playwright", "Library/Caches/ms-playwright")
 DOWNLOADED = ("chromium-*/chrome-linux*/chrome", "chromium-*/chrome-mac*/*.app/Contents/MacOS/*Chrom*")
+# Without these Chromium looks for hosts on the internet at every start, and does not start as root.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @cache
@@ -28,6 +41,12 @@ def find_chromium() -> str | None:
             if downloaded := sorted(folder.glob(pattern)):
                 return str(downloaded[-1])
     return None
+
+
+def close_windows(browser: Browser) -> None:
+    """Close whatever pages are open; what they asked for by themselves ends."""
+    for context in browser.contexts:
+        context.close()
 
 
 def install() -> None:
