@@ -134,7 +134,14 @@ class OutboundMessage(Base):
 
     __table_args__ = (
         sa.UniqueConstraint("injection_id", "step", "turn"),
-        sa.UniqueConstraint("in_reply_to", "position"),
+        # A claim writes the row anew into every index that covers it: few, and none of what is empty.
+        sa.Index(
+            "uq_outbound_messages_in_reply_to_position",
+            "in_reply_to",
+            "position",
+            unique=True,
+            postgresql_where=sa.text("in_reply_to IS NOT NULL"),
+        ),
         sa.Index(
             "ix_outbound_due",
             "priority",
@@ -146,9 +153,8 @@ class OutboundMessage(Base):
         sa.Index("ix_outbound_lease", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")),
         sa.Index("ix_outbound_check", "check_after", postgresql_where=sa.text("check_after IS NOT NULL")),
         sa.Index("ix_outbound_answer", "answer_until", postgresql_where=sa.text("answer_until IS NOT NULL")),
+        # Also for what the caps count and a STOP cancels.
         sa.Index("ix_outbound_contact", "contact_id", "created_at"),
-        # What the caps count and a STOP cancels.
-        sa.Index("ix_outbound_reminders", "contact_id", postgresql_where=sa.text("purpose = 'reminder'")),
         sa.Index(
             "ix_outbound_to_check",
             "created_at",
