@@ -31,9 +31,9 @@ from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.sql import ColumnElement
 
 from nurseline.callbacks.ladder import TRIES
-from nurseline.callbacks.models import CallbackItem
+from nurseline.callbacks.models import CallbackAttempt, CallbackEvent, CallbackItem
 from nurseline.callbacks.outcomes import UNREACHED
-from nurseline.callbacks.service import IS_OPEN, MOVES, OURS, give_back_expired
+from nurseline.callbacks.service import IS_OPEN, MOVES, OURS, PUT_THROUGH, REOPENED, give_back_expired
 from nurseline.callbacks.texts import text_patient
 from nurseline.clinic import service as clinic
 from nurseline.clinic.hours import Hours, parse_hours
@@ -144,7 +144,7 @@ def tell_late(session: Session, with_: Escalation, *, now: datetime) -> int:
             CallbackItem.promised_at > now - LATE_AFTER,
             CallbackItem.promised_at <= now + nobody,
             CallbackItem.told_late_at.is_(None),
-            CallbackItem.first_attempt_at.is_(None),
+            _untried(),
             CallbackItem.reason != "emergency",
             CallbackItem.source.not_in(OURS),
             CallbackItem.contact_id.is_not(None),
@@ -229,6 +229,25 @@ def _told_lately(session: Session, content_id: str, now: datetime) -> bool:
 
 def _everybody(session: Session, with_: Escalation) -> list[str]:
     return [*(phone.number for phone in clinic.phones(session) if phone.on_call), *with_.listed]
+
+
+def _untried() -> ColumnElement[bool]:
+    """Nobody has tried to call; of an item that was opened again, nobody since then."""
+    item, event, attempt = CallbackItem, CallbackEvent, CallbackAttempt
+    opened = (
+        sa.select(sa.func.max(event.at))
+        .where(event.subject_id == item.id, event.cause == REOPENED)
+        .correlate(item)
+        .scalar_subquery()
+    )
+    called = sa.exists().where(
+        attempt.item_id == item.id, attempt.patient_call_sid.is_not(None), attempt.started_at >= opened
+    )
+    spoke = sa.exists().where(
+        event.subject_id == item.id, event.cause.startswith(PUT_THROUGH), event.at >= opened
+    )
+    anew = sa.and_(item.first_attempt_at < opened, item.attempts == 0, ~called, ~spoke)
+    return sa.or_(item.first_attempt_at.is_(None), anew)
 
 
 def _due() -> ColumnElement[datetime]:

@@ -39,6 +39,7 @@ MOVES = Transitions(
     },
 )
 REOPENED = "opened again"  # in the history; tries count anew from there
+PUT_THROUGH = "spoke with staff"  # so begins a cause: a caller was put through to somebody
 IN_THE_WAY = frozenset({"40P01", "55P03"})  # PostgreSQL: a deadlock ended, a lock not given in time
 AT_ONCE = "Somebody changed this at the same moment, so nothing was changed. Try again."
 FREE = {"claimed_by": None, "claimed_name": None, "lease_until": None}

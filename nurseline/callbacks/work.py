@@ -258,7 +258,7 @@ def reopen(
     anew: dict[str, Any] = {}
     if hours is not None and promise <= now:
         promise = promised_at(as_reason(item.reason), now, hours)
-        anew = {"told_late_at": None, "first_attempt_at": None}
+        anew = {"told_late_at": None}  # the first try stays: figures of the past do not change
     values: dict[str, Any] = {
         **FREE,
         **anew,

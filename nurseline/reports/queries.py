@@ -17,7 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from sqlalchemy.sql import ColumnElement
 
 from nurseline.callbacks.models import CallbackEvent, CallbackItem, CallbackOutcome
-from nurseline.callbacks.service import OURS
+from nurseline.callbacks.service import OURS, PUT_THROUGH
 from nurseline.consent.models import ConsentEvent
 from nurseline.messaging.models import Call, InboundMessage, OutboundMessage
 from nurseline.reports.calls import LONGEST_OPEN, calls
@@ -136,7 +136,7 @@ class _Asking:
         talked = sa.exists().where(
             CallbackEvent.subject_id == item.id,
             CallbackEvent.at == item.first_attempt_at,
-            CallbackEvent.cause.startswith("spoke with staff"),
+            CallbackEvent.cause.startswith(PUT_THROUGH),
         )
         query = sa.select(*_spread(_seconds(item.created_at, item.first_attempt_at))).where(
             *self._within(item.created_at), _asked_for(), item.reason.in_(CLINICAL), ~talked

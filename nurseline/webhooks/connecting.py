@@ -84,7 +84,7 @@ def taken_document(parts: Parts, call_id: uuid.UUID, phone_id: uuid.UUID, key: s
 def note_talk(parts: Parts, session: Session, call: Call, seconds: int | None) -> None:
     """Write down that the caller has spoken with somebody; what came of it is for staff to record."""
     length = f" for {seconds // 60} min {seconds % 60} s" if seconds is not None else ""
-    _note(parts, session, call, f"spoke with staff{length}", spoke=True)
+    _note(parts, session, call, f"{callbacks.PUT_THROUGH}{length}", spoke=True)
 
 
 def alarm_if_nobody(parts: Parts, session: Session) -> None:

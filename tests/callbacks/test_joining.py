@@ -4,12 +4,28 @@ from datetime import timedelta
 
 import pytest
 
-from nurseline.callbacks import work
+from nurseline.callbacks import escalation, work
+from nurseline.callbacks import service as callbacks
+from nurseline.callbacks.escalation import Escalation
 from nurseline.callbacks.models import CallbackItem
 from nurseline.callbacks.service import QueueError, Request, request
 from nurseline.clock import SetClock
 from nurseline.parts import Parts
-from tests.callbacks.queueing import ADA, BEA, ask, claim, do, finish, give_back, item_of, mine, snooze
+from tests.callbacks.calls import FakeTelephone, call
+from tests.callbacks.queueing import (
+    ADA,
+    BEA,
+    ask,
+    claim,
+    come_back,
+    do,
+    finish,
+    give_back,
+    item_of,
+    mine,
+    release,
+    snooze,
+)
 from tests.support.line import make_contact
 
 
@@ -58,7 +74,37 @@ def test_a_promise_counted_anew_is_told_anew_when_it_breaks(parts: Parts, clock:
     clock.advance(timedelta(days=4))
     do(parts, work.reopen, item, BEA, why="she called", hours=parts.hours)
     stands = item_of(parts, item)
-    assert (stands.told_late_at, stands.first_attempt_at, stands.escalation) == (None, None, 0)
+    assert (stands.told_late_at, stands.escalation) == (None, 0)
+    assert stands.first_attempt_at is not None, "the reports of the day it was tried do not change"
+
+
+@pytest.mark.parametrize("since", ["nothing", "tried", "called", "put through"])
+def test_of_what_was_opened_again_only_what_was_tried_since_counts_as_tried(
+    parts: Parts, clock: SetClock, since: str
+) -> None:
+    item = mine(parts, "nurse")
+    finish(parts, item, ADA)
+    clock.advance(timedelta(days=4))
+    do(parts, work.reopen, item, ADA, why="she called", hours=parts.hours)
+    clock.advance(timedelta(minutes=1))
+    if since == "tried":
+        claim(parts, item, ADA)
+        finish(parts, item, ADA, "no_answer")
+        clock.instant = item_of(parts, item).due_again_at or clock.instant
+        come_back(parts)
+    elif since == "called":
+        talk = call(parts, FakeTelephone(), claim(parts, item, ADA).id)
+        talk.press()
+        talk.patient("no-answer")
+        release(parts, item, ADA)
+    elif since == "put through":
+        key, cause = item_of(parts, item).number_key, f"{callbacks.PUT_THROUGH} for 1 min 2 s"
+        with parts.db.begin() as session:
+            callbacks.note(session, key, "nurse", cause=cause, at=clock.now(), spoke=True)
+    clock.instant = max(clock.now(), item_of(parts, item).promised_at)
+    with_ = Escalation(parts.keyring, (), parts.hours, parts.settings.regions)
+    with parts.db.begin() as session:
+        assert escalation.tell_late(session, with_, now=clock.now()) == (since == "nothing")
 
 
 @pytest.mark.parametrize("who", ["patient", "staff"])
