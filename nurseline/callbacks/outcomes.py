@@ -29,6 +29,7 @@ from nurseline.callbacks.service import (
     Staff,
     fresh,
     not_yours,
+    open_of,
 )
 from nurseline.callbacks.texts import text_patient
 from nurseline.clinic.hours import Hours
@@ -63,6 +64,7 @@ OUTCOMES = {
 SPOKE = frozenset({*REACHED, "patient_called_back"})  # a person spoke with the patient
 CALLED = frozenset({*REACHED, *UNREACHED, "wrong_number"})  # somebody tried to call
 ENDS_MESSAGES = frozenset({"wrong_number", "opted_out", "deceased"})  # nothing automated goes there any more
+ENDS_CALLS = frozenset({"wrong_number", "deceased"})  # nobody should call this number about a patient again
 NO_FOLLOW_UP = frozenset({*UNREACHED, "wrong_number", "duplicate", "spam_or_test", "deceased"})
 # How the patient was identified: two identifiers, asked, not offered (clinic rules 2.4, 45 CFR 164.514(h)).
 IDENTITY = {
@@ -107,7 +109,8 @@ class Closing:
 
     ``what``: ``closed``; ``again``: it comes back at ``again_at``; ``unreached``: it was the last try, the
     item is closed; ``decide``: a supervisor or provider decides now. ``text``: a text goes to the patient.
-    ``follow_up``: where the follow-up is.
+    ``follow_up``: where the follow-up is. ``others``: what is still open for a number that reaches no patient
+    any more; whether it is to be called is for people to decide.
     """
 
     closed: bool
@@ -115,6 +118,7 @@ class Closing:
     text: bool
     what: Literal["closed", "again", "unreached", "decide"] = "closed"
     follow_up: FollowUp | None = None
+    others: tuple[CallbackItem, ...] = ()
 
 
 def finish(
@@ -152,6 +156,8 @@ def finish(
         _keep(session, item_id, LINE, Recorded("unreached_closed"), now)
     if closing.closed:
         follow_ups.raise_kept(session, item_id, now)
+    if recorded.outcome in ENDS_CALLS:
+        closing = replace(closing, others=tuple(open_of(session, item.number_key)))
     if recorded.follow_up_on is None:
         return closing
     arranged = follow_ups.arrange(session, item, recorded.follow_up_on, now, hours)

@@ -202,6 +202,14 @@ def promised(session: Session, number_key: str, *, now: datetime) -> CallbackIte
     return session.scalar(query.order_by(CallbackItem.promised_at).limit(1))
 
 
+def open_of(session: Session, number_key: str) -> Sequence[CallbackItem]:
+    """The open items of a number, the one to be worked first on top."""
+    query = sa.select(CallbackItem).where(
+        CallbackItem.number_key == number_key, CallbackItem.status.in_(OPEN)
+    )
+    return session.scalars(query.order_by(CallbackItem.priority, CallbackItem.promised_at)).all()
+
+
 def first_open(session: Session, number_key: str) -> uuid.UUID | None:
     """Of the open items of a number the one to be worked first."""
     query = sa.select(CallbackItem.id).where(

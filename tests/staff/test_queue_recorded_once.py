@@ -1,8 +1,10 @@
-"""What a form of an outcome does that comes twice, and what the page says of a follow-up."""
+"""What a form of an outcome does that comes twice, and what the page that follows says."""
 
 from __future__ import annotations
 
 import re
+
+import pytest
 
 from tests.staff.conftest import Desk
 from tests.staff.test_queue_items import SPOKEN, holding, stored
@@ -36,3 +38,30 @@ def test_the_page_says_with_which_item_a_follow_up_is_kept(desk: Desk) -> None:
     number = stored(desk, standing).reference
     assert f"Item {number} of this number is open for that already" in answer.text
     assert "To be followed up on 2026-03-12" in ada.get(f"/staff/items/{standing}").text
+
+
+@pytest.mark.parametrize("outcome", ["wrong_number", "deceased"])
+@pytest.mark.parametrize("then", ["", "next"])
+def test_whoever_records_that_a_number_reaches_no_patient_is_led_to_its_other_open_items(
+    desk: Desk, outcome: str, then: str
+) -> None:
+    resting = desk.item("schedule", "an appointment")
+    closed = desk.item("admin", "an invoice")
+    elsewhere = desk.item("nurse", number="+12025550177")
+    holding(desk, resting).post(f"/staff/items/{resting}/outcome", {"outcome": "no_answer"})
+    holding(desk, closed).post(f"/staff/items/{closed}/outcome", SPOKEN)
+    item = desk.item("clinical")
+    form = {"outcome": outcome, "then": then}
+    page = holding(desk, item).post(f"/staff/items/{item}/outcome", form, follow_redirects=True).text
+    number = stored(desk, resting).reference
+    assert f'<a href="/staff/items/{resting}">No. {number}: Wants to be scheduled</a>' in page
+    told = page[page.index("Still open for this number") : page.index("Look whether anybody")]
+    assert str(closed) not in told
+    assert str(elsewhere) not in told
+
+
+def test_whoever_records_that_it_went_well_is_told_of_nothing_else(desk: Desk) -> None:
+    desk.item("schedule")
+    item = desk.item("clinical")
+    page = holding(desk, item).post(f"/staff/items/{item}/outcome", SPOKEN, follow_redirects=True).text
+    assert "Still open for this number" not in page

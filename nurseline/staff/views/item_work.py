@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from nurseline.callbacks import outcomes, service, work
 from nurseline.callbacks.follow_ups import FollowUp
+from nurseline.callbacks.models import CallbackItem
 from nurseline.callbacks.outcomes import OUTCOMES, Closing, RecordedError
 from nurseline.callbacks.promises import as_reason
 from nurseline.callbacks.service import QueueError, Staff
@@ -35,6 +37,7 @@ from nurseline.staff.queries.items import item_page
 from nurseline.staff.queries.people import colleagues
 from nurseline.staff.views.items import advice_choices, merge_choices, show_item
 from nurseline.staff.views.queue import open_next
+from nurseline.staff.words import REASONS, said
 
 
 @blueprint.post("/items/<uuid:item_id>/outcome")
@@ -74,6 +77,8 @@ def outcome(item_id: uuid.UUID) -> ResponseReturnValue:
         flash(str(error), "warning")
         return show_item(item_id, forms), 409
     flash(f"Recorded: {OUTCOMES[form.outcome.data]}.{_then(closing)}", "success")
+    if closing.others:
+        flash(_still_open(closing.others), "warning")
     return open_next() if request.form.get("then") == "next" else redirect(url_for("staff.queue"))
 
 
@@ -91,6 +96,18 @@ def _then(closing: Closing) -> str:
     if closing.follow_up is not None:
         said += _followed_up(closing.follow_up)
     return said
+
+
+def _still_open(others: Sequence[CallbackItem]) -> Markup:
+    """What else of the number waits to be called, as links."""
+    link = Markup('<a href="{}">No. {}: {}</a>')
+    links = (
+        link.format(url_for("staff.item", item_id=one.id), one.reference, said(REASONS, one.reason))
+        for one in others
+    )
+    return Markup("Still open for this number: {}. Look whether anybody is to be called.").format(
+        Markup(", ").join(links)
+    )
 
 
 def _followed_up(follow_up: FollowUp) -> str:
