@@ -68,6 +68,8 @@ def follow(
     session.execute(sa.select(OutboundMessage.id).where(OutboundMessage.id == row.id).with_for_update())
     turn, next_id = row.turn + 1, next_turn_id(row)
     same = sa.and_(
+        # What belongs to no injection is known by its id alone; compared here, all of it would be the same.
+        OutboundMessage.injection_id.is_not(None),
         OutboundMessage.injection_id == row.injection_id,
         OutboundMessage.step == row.step,
         OutboundMessage.turn == turn,

@@ -175,6 +175,20 @@ def test_two_who_learn_of_a_failure_at_once_plan_one_turn(
     assert made.count(None) == 4
 
 
+def test_one_answer_that_was_sent_again_does_not_keep_those_to_others_from_it(
+    parts: Parts, contact: Contact
+) -> None:
+    others = [make_contact(parts, number, agreed=True) for number in ("+12025550188", "+12025550189")]
+    turns = []
+    for someone in (contact, *others):
+        message = plan_one(parts, someone, "staff")
+        force(parts, message, status="undelivered", sending_at=parts.clock.now())
+        turns.append(fail(parts, message, "later"))
+        assert fail(parts, message, "later") is None, "once only"
+    assert None not in turns
+    assert len(set(turns)) == 3
+
+
 def test_a_call_can_follow_a_text_that_followed_a_text(
     parts: Parts, contact: Contact, clock: SetClock
 ) -> None:
