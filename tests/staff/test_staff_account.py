@@ -204,6 +204,17 @@ def test_a_second_step_of_ones_own_needs_the_password_and_a_right_code(desk: Des
     assert "9 left" in browser.get("/staff/account").text
 
 
+def test_replacing_the_app_ends_every_other_session(desk: Desk) -> None:
+    user = desk.account()
+    here, there = signed_in(desk, user), signed_in(desk, user)
+    for code, ended in (("000000", False), ("", True)):
+        secret = secret_on(here.get("/staff/account/second-step").text)
+        form = {"code": code or code_of(desk, secret), "password": PASSWORD}
+        here.post("/staff/account/second-step", form)
+        assert (there.get("/staff/queue").status_code == 302) == ended
+    assert here.get("/staff/queue").status_code == 200
+
+
 def test_without_an_app_there_are_no_recovery_codes_to_make(desk: Desk) -> None:
     browser = signed_in(desk, desk.account())
     assert browser.get("/staff/account/recovery-codes").location == "/staff/account/second-step"

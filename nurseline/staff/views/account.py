@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from flask import flash, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
@@ -84,8 +85,8 @@ def own_password() -> ResponseReturnValue:
     now, password_hash = parts.clock.now(), passwords.hashed(form.new.data or "")
     with parts.db.begin() as rows:
         user = _own(rows)
-        user.password, user.fs_uniquifier = password_hash, people.new_uniquifier()
-        sessions.end_all(rows, user.id, now=now, but=viewer().session_id)
+        user.password = password_hash
+        _end_others(rows, user, now)
         audit.record(rows, viewer().id, "password_set", at=now, account_id=user.id)
     session["_user_id"] = user.fs_uniquifier  # this session goes on under the account's new mark
     flash("Your password is changed. Every other session of yours is ended.", "success")
@@ -95,7 +96,7 @@ def own_password() -> ResponseReturnValue:
 @blueprint.route("/account/second-step", methods=["GET", "POST"])
 @allow()
 def own_second_step() -> ResponseReturnValue:
-    """Set up an app, or another one instead of it; then show new recovery codes once."""
+    """Set up an app, or another one instead of it; every other session ends. Then show new recovery codes."""
     parts, user, form = current_parts(), _user(), ReplaceStepForm()
     secret = entrance.new_secret()
     if not form.is_submitted():
@@ -109,8 +110,11 @@ def own_second_step() -> ResponseReturnValue:
     with parts.db.begin() as rows:
         account = rows.get_one(StaffUser, user.id, with_for_update=True)
         codes = second_step.turn_on(account, secret, step)
+        _end_others(rows, account, now)
         audit.record(rows, viewer().id, "second_step_set", at=now, account_id=user.id)
+    session["_user_id"] = account.fs_uniquifier
     entrance.forget_secret()
+    flash("Your app is set up. Every other session of yours is ended.", "success")
     return render_template("staff/recovery_codes.html", codes=codes, target=url_for("staff.account"))
 
 
@@ -131,6 +135,12 @@ def own_recovery_codes() -> ResponseReturnValue:
         codes = second_step.renew_codes(user)
         audit.record(rows, viewer().id, "recovery_codes_renewed", at=parts.clock.now(), account_id=user.id)
     return render_template("staff/recovery_codes.html", codes=codes, target=url_for("staff.account"))
+
+
+def _end_others(rows: Session, user: StaffUser, now: datetime) -> None:
+    """Leave only this session: whoever knew the old password, or has the old app, is out."""
+    user.fs_uniquifier = people.new_uniquifier()
+    sessions.end_all(rows, user.id, now=now, but=viewer().session_id)
 
 
 def _own(rows: Session) -> StaffUser:
