@@ -6,7 +6,7 @@ import re
 
 from nurseline.carrier.errors import meaning_of
 from nurseline.messaging.decisions import CAUSES
-from nurseline.staff.words import REFUSALS
+from nurseline.staff.words import CALLS, REFUSALS
 
 EXACT = {
     "planned": "",
@@ -71,10 +71,21 @@ def caused(cause: str) -> str:
         return EXACT[cause]
     if told := _SAID.fullmatch(cause):
         return _HOW[told["how"]].format(REPORTED.get(told["status"], told["status"]))
-    if refused := re.fullmatch(r"error (\d+)(, once more later)?", cause):
+    if refused := re.fullmatch(r"(?:carrier )?error (\d+)(, once more later)?", cause):
         return f"{REFUSALS[meaning_of(int(refused[1]))]} (Error {refused[1]}.)"
     if broken := re.fullmatch(r"carrier answered (\d+)", cause):
         return f"The carrier answered with an error of its own ({broken[1]})."
     if answered := re.fullmatch(r"answered: ([a-z]+)", cause):
         return ANSWERED.get(answered[1], "The patient answered.")
     return f"{cause[:1].upper()}{cause[1:]}." if cause else ""
+
+
+def why(reason: str) -> str:
+    """Why a message went no further, in plain words, from the short reason that is kept with it."""
+    if reason in CALLS:
+        return CALLS[reason]
+    if reason.startswith("given up"):
+        return EXACT["given up"]
+    if refused := re.fullmatch(r"refused: ([a-z_]+)", reason):
+        return REFUSALS.get(refused[1], REFUSALS["unlisted"])
+    return caused(reason)

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from nurseline.callbacks.outcomes import OUTCOMES
 from nurseline.parts import current_parts
 from nurseline.phone import national
-from nurseline.staff import accounts, words
+from nurseline.staff import accounts, message_words, words
 from nurseline.staff.access import csrf
 from nurseline.staff.rights import KEEPERS
 from nurseline.watch import service as watch
@@ -235,5 +235,6 @@ FILTERS = {
     "seconds": lambda seconds: span(timedelta(seconds=seconds)),
     "talked": talked,
     "said": _said,
+    "why": message_words.why,
     "outcome": lambda key: words.said(OUTCOMES, key),
 }

@@ -281,7 +281,7 @@ def test_enrolled_injections_are_listed_with_what_became_of_their_messages(desk:
     assert "Mon, Mar 2, 2:30 PM EST" in page
     assert "•••-0123" in page
     assert "202-555-0123" not in page
-    assert "opted out or no consent" in page
+    assert "Opted out or no consent" in page
     assert page.count("state-scheduled") == 2
     assert "Ada" in page
 

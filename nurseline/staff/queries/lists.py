@@ -15,6 +15,7 @@ from nurseline.aftercare.plan import Step
 from nurseline.callbacks.models import OPEN, CallbackItem, CallbackWords
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.phone import national, parse
+from nurseline.staff.message_words import why
 from nurseline.staff.queries.people import names_of
 from nurseline.staff.words import ANSWERS, ITEM_STATUS, MESSAGE_STATUS, REASONS, SOURCES, STEPS, said
 from nurseline.zones import zone
@@ -108,9 +109,9 @@ def _step(one: Injection, message: OutboundMessage | None) -> tuple[str, str, st
     if message is None:
         return "Left out: too late", "", ""
     status = said(MESSAGE_STATUS, message.status)
-    why = f"{status}: {message.reason}" if message.reason else status
+    reason = f"{status}: {why(message.reason)}" if message.reason else status
     went = _clock(message.sending_at, zone(one.timezone)) if message.sending_at else ""
-    return why, went, said(ANSWERS, message.answer)
+    return reason, went, said(ANSWERS, message.answer)
 
 
 def _messages(session: Session, some: Sequence[Injection]) -> dict[tuple[object, str], OutboundMessage]:
