@@ -11,10 +11,9 @@ from wtforms import BooleanField, Field, HiddenField, SelectField, StringField, 
 
 from nurseline.messaging.names import NAME_LONGEST
 from nurseline.messaging.staff_texts import Seen
-from nurseline.staff.forms import Textual, WallDate, WallTime, one_line_ends, zone_choices
+from nurseline.staff.forms import MessageWishes, Textual, WallDate, WallTime, one_line_ends, zone_choices
 from nurseline.staff.texting import LONGEST, Ready
 from nurseline.staff.words import CHANNELS
-from nurseline.zones import UnknownZoneError, zone
 
 NOTE_LONGEST = 4000
 OWN = "Your own words"
@@ -99,7 +98,7 @@ class NoteForm(FlaskForm):  # type: ignore[misc]
             raise ValidationError("Write the note first.")
 
 
-class AboutForm(FlaskForm):  # type: ignore[misc]
+class AboutForm(MessageWishes):
     """What the contact is called, and how they want messages."""
 
     name = StringField("Name", render_kw={"autocomplete": "off", "maxlength": NAME_LONGEST, "dir": "auto"})
@@ -120,23 +119,6 @@ class AboutForm(FlaskForm):  # type: ignore[misc]
         if "\n" in (field.data or ""):
             raise ValidationError("Write the name in one line.")
         field.data = text
-
-    def validate_timezone(self, field: Field) -> None:
-        """The name of a zone, or none."""
-        try:
-            zone(field.data or "UTC")
-        except UnknownZoneError as error:
-            raise ValidationError("Choose a time zone from the list.") from error
-
-    def validate_language(self, field: Field) -> None:
-        """A language that the clinic offers."""
-        if field.data not in self.language.choices:
-            raise ValidationError("Choose a language from the list.")
-
-    def validate_channel(self, field: Field) -> None:
-        """By text or by call."""
-        if field.data not in CHANNELS:
-            raise ValidationError("Choose from the list how messages come.")
 
 
 class MoveForm(FlaskForm):  # type: ignore[misc]

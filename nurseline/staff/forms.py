@@ -85,7 +85,34 @@ class WallTime(TimeField):  # type: ignore[misc]
         self.data = read_time(text)
 
 
-class EnrolForm(FlaskForm):  # type: ignore[misc]
+class MessageWishes(FlaskForm):  # type: ignore[misc]
+    """How somebody wants messages: the choices, each checked against its list. Not a form by itself."""
+
+    timezone: SelectField
+    language: SelectField
+    channel: SelectField
+
+    def validate_timezone(self, field: Field) -> None:
+        """One from the list, or the name of a zone that the list leaves out."""
+        if field.data == "" and any("" in group for group in field.choices.values()):
+            return
+        try:
+            zone(field.data or "")
+        except UnknownZoneError as error:
+            raise ValidationError("Choose a time zone from the list.") from error
+
+    def validate_language(self, field: Field) -> None:
+        """A language that the clinic offers."""
+        if field.data not in field.choices:
+            raise ValidationError("Choose a language from the list.")
+
+    def validate_channel(self, field: Field) -> None:
+        """One from the list."""
+        if (field.data or "") not in field.choices:
+            raise ValidationError("Choose from the list how the messages come.")
+
+
+class EnrolForm(MessageWishes):
     """An injection that was performed, and the patient's agreement to messages."""
 
     number = StringField(
@@ -129,23 +156,6 @@ class EnrolForm(FlaskForm):  # type: ignore[misc]
         self.parsed = parse(text, regions=self._regions)
         if self.parsed.kind != "person":
             raise ValidationError(NOT_A_PATIENT[self.parsed.kind])
-
-    def validate_timezone(self, field: Field) -> None:
-        """The name of a zone."""
-        try:
-            zone(field.data or "")
-        except UnknownZoneError as error:
-            raise ValidationError("Choose a time zone from the list.") from error
-
-    def validate_language(self, field: Field) -> None:
-        """A language that the clinic offers."""
-        if field.data not in self.language.choices:
-            raise ValidationError("Choose a language from the list.")
-
-    def validate_channel(self, field: Field) -> None:
-        """One from the list."""
-        if (field.data or "") not in CHANNELS:
-            raise ValidationError("Choose from the list how the messages come.")
 
     def validate_agreed(self, field: Field) -> None:
         """Agreement to the words that are in force, not to older ones."""

@@ -260,7 +260,7 @@ def test_the_name_is_kept_encrypted_with_its_keys_and_can_be_taken_away(desk: De
         ({"timezone": "Mars/Base"}, "Choose a time zone from the list."),
         ({"timezone": "../../etc/passwd"}, "Choose a time zone from the list."),
         ({"language": "xx"}, "Choose a language from the list."),
-        ({"channel": "pigeon"}, "Choose from the list how messages come."),
+        ({"channel": "pigeon"}, "Choose from the list how the messages come."),
     ],
 )
 def test_wrong_wishes_are_shown_again_and_nothing_changes(
