@@ -47,7 +47,7 @@
     }
     for (const button of buttons) {
       const on = wanted() && allowed;
-      button.hidden = on && bar?.contains(button);
+      button.hidden = bar?.contains(button) && (on || buttons.length > 1); // the queue has one of its own
       button.textContent = on ? "Sound is on: turn off" : "Sound is off: turn on";
     }
   }
