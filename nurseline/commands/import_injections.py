@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nurseline.aftercare.bringing import Brought, RefusedError, Standing, bring, counted, standing
+from nurseline.aftercare.bringing import Asked, Brought, RefusedError, Standing, bring, counted, standing
 from nurseline.aftercare.files import Fault, FileError, Sheet, Terms, read_sheet
 from nurseline.parts import Parts
 from nurseline.zones import UnknownZoneError, zone
@@ -39,17 +39,8 @@ def import_injections(
     """
     parts = build()
     sheet = _read(parts, file, zone_name)
-    with parts.db.begin() as session:
-        stands = standing(
-            session,
-            parts.keyring,
-            sheet.asked,
-            wording=_wording(parts),
-            now=parts.clock.now(),
-            steps=parts.steps,
-        )
+    stands = _looked_at(parts, sheet)
     bad = sorted([*sheet.faults, *_refused(stands)], key=lambda fault: fault.line)
-    good = [one.asked for one in stands if one.refused is None]
     new = counted(stands)["new"]
     if not as_json:
         _show(sheet, stands, bad)
@@ -58,16 +49,7 @@ def import_injections(
     if new and not yes and not (sys.stdin.isatty() and not as_json and click.confirm(f"Import {new}?")):
         _end("nothing was imported: it was not confirmed (--yes)", bad, as_json)
     try:
-        with parts.db.begin() as session:
-            brought = bring(
-                session,
-                parts.keyring,
-                good,
-                staff=by[:64],
-                wording=_wording(parts),
-                now=parts.clock.now(),
-                steps=parts.steps,
-            )
+        brought = _imported(parts, [one.asked for one in stands if one.refused is None], by)
     except RefusedError as error:
         more = [Fault(line, column, why) for line, column, why in error.refused]
         _end("nothing was imported: the file was overtaken while it was looked at", more, as_json)
@@ -85,6 +67,20 @@ def _read(parts: Parts, file: Path, zone_name: str | None) -> Sheet:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{file.name} cannot be read") from error
+
+
+def _looked_at(parts: Parts, sheet: Sheet) -> list[Standing]:
+    with parts.db.begin() as session:
+        wording, now = _wording(parts), parts.clock.now()
+        return standing(session, parts.keyring, sheet.asked, wording=wording, now=now, steps=parts.steps)
+
+
+def _imported(parts: Parts, asked: Sequence[Asked], by: str) -> Brought:
+    with parts.db.begin() as session:
+        wording, now = _wording(parts), parts.clock.now()
+        return bring(
+            session, parts.keyring, asked, staff=by[:64], wording=wording, now=now, steps=parts.steps
+        )
 
 
 def _wording(parts: Parts) -> dict[str, tuple[str, str]]:
