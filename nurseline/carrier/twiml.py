@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from twilio.twiml.messaging_response import MessagingResponse
 from twilio.twiml.voice_response import Dial, Gather, VoiceResponse
 
 VOICES = {"en": ("Polly.Joanna", "en-US"), "es": ("Polly.Lupe", "es-US")}
 PAUSE_SECONDS = 2  # of silence after words; by default the carrier waits as long as for the first word
+BREATH_SECONDS = 1  # between two prompts of one document; the shortest that the carrier takes
 MOST_HINTS, HINT_LONGEST = 500, 100  # Twilio, "Gather", hints
 
 
@@ -23,10 +25,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Words for a caller, in one language."""
+    """Words for a caller, in one language. ``breath``: of which prompt of the document they are, from 0."""
 
     text: str
     language: str
+    breath: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,15 @@ class Speech:
 class Listen:
     """How to wait for keys: where they go, how many, and for how many seconds of silence.
 
-    ``speech``: words are taken too, whichever comes first.
+    ``speech``: words are taken too, whichever comes first. ``waits`` False: after a silence the document
+    goes on, else the silence is told to ``action``.
     """
 
     action: str
     digits: int | None = 1
     seconds: int = 10
     speech: Speech | None = None
+    waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,36 +111,53 @@ def messages(replies: Sequence[Reply]) -> str:
 def ask(prompts: Sequence[Prompt], listen: Listen) -> str:
     """Say ``prompts``, which a key may interrupt, then wait; keys and silence both go to the same address."""
     response = VoiceResponse()
-    # Without an own finishOnKey the pound key ends the input and is never told: it could not be a choice.
-    one_key: dict[str, object] = {"num_digits": listen.digits, "finish_on_key": ""}
-    options = one_key if listen.digits else {"finish_on_key": "#"}
-    if listen.speech:
-        options = {**options, **_words(listen.speech)}
-    gather = Gather(
-        input="dtmf speech" if listen.speech else "dtmf",
-        action=listen.action,
-        method="POST",
-        timeout=listen.seconds,
-        action_on_empty_result=True,
-        **options,
-    )
-    for prompt in prompts:
-        _say(gather, prompt)
-    response.append(gather)
+    *before, last = _breaths(prompts) or [[]]
+    for breath in before:
+        response.append(_gather(breath, _passing(listen)))
+    response.append(_gather(last, listen))
     # Reached only if the gather itself is refused: never leave a caller on a dead line.
     response.redirect(listen.action, method="POST")
     return str(response)
 
 
-def ring(prompts: Sequence[Prompt], to: Ring) -> str:
-    """Say ``prompts``, then ring a telephone; the caller hears it ring until somebody takes the call."""
+def ring(prompts: Sequence[Prompt], to: Ring, listen: Listen) -> str:
+    """Say ``prompts``, which a key may interrupt, then ring a telephone until somebody takes the call."""
     response = VoiceResponse()
-    for prompt in prompts:
-        _say(response, prompt)
+    for breath in _breaths(prompts):
+        response.append(_gather(breath, _passing(listen)))
     dial = Dial(action=to.action, method="POST", timeout=to.seconds, caller_id=to.caller_id)
     dial.number(to.number, url=to.whisper, method="POST")
     response.append(dial)
     return str(response)
+
+
+def _breaths(prompts: Sequence[Prompt]) -> list[list[Prompt]]:
+    return [list(group) for _, group in groupby(prompts, key=lambda prompt: prompt.breath)]
+
+
+def _passing(listen: Listen) -> Listen:
+    """How to listen to words after which the document goes on by itself: to one key, for a moment."""
+    return replace(listen, digits=1, seconds=BREATH_SECONDS, waits=False)
+
+
+def _gather(prompts: Sequence[Prompt], listen: Listen) -> Gather:
+    # Without an own finishOnKey the pound key ends the input and is never told: it could not be a choice.
+    one_key: dict[str, object] = {"num_digits": listen.digits, "finish_on_key": ""}
+    options: dict[str, object] = one_key if listen.digits else {"finish_on_key": "#"}
+    if listen.speech:
+        options = {**options, **_words(listen.speech)}
+    if listen.waits:
+        options["action_on_empty_result"] = True
+    gather = Gather(
+        input="dtmf speech" if listen.speech else "dtmf",
+        action=listen.action,
+        method="POST",
+        timeout=listen.seconds,
+        **options,
+    )
+    for prompt in prompts:
+        _say(gather, prompt)
+    return gather
 
 
 def bridge(prompts: Sequence[Prompt], to: Bridge) -> str:

@@ -49,7 +49,9 @@ _VOICE: Final = (
     "voice.no_number voice.urgent_first voice.goodbye voice.followup.text voice.followup.symptoms.text "
     "voice.anything_else.record voice.connecting voice.nobody_free voice.text_consent voice.text_sent "
     "voice.still_connecting voice.open_request voice.whisper voice.record_consent voice.record_now "
-    "voice.record_done voice.record_empty"
+    "voice.record_done voice.record_empty voice.followup.more voice.followup.more.text voice.followup.rest "
+    "voice.menu.after_nurse voice.for_a_nurse voice.one_moment voice.confirm_stop voice.confirm_wrong "
+    "voice.confirm_start"
 )
 _CALLING_BACK: Final = (
     "voice.callback.ready voice.callback.calling voice.callback.number voice.callback.emergency "

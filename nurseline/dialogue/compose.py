@@ -1,5 +1,6 @@
 """From what a turn says to words: promises filled in, texts packed into few messages."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,6 +19,8 @@ from nurseline.content import (
 from nurseline.dialogue.state import Promise, Reason, Say, Turn
 
 _ALONE: Final = frozenset({"welcome"})  # first of its turn, and a message of its own
+WORDS_A_MINUTE: Final = 150  # the speed of the voice (clinic rules 6)
+LONGEST_PROMPT: Final = 20  # seconds (clinic rules 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Message:
     text: str
     language: str
     entries: tuple[tuple[str, int], ...]
+    breath: int = 0
+    """On a call: the prompt it is part of. Each prompt takes at most `LONGEST_PROMPT` seconds."""
 
     @property
     def versions(self) -> str:
@@ -55,7 +60,8 @@ def compose(
     """The words of a filled turn. `clinic` holds the clinic's facts (CLINIC_PARAMS).
 
     Texts are joined by line breaks as long as they fit two parts; on a call every run of one
-    language is one message, since each needs its own voice. ContentError as Content.render.
+    language is one message, since each needs its own voice, and what is too long for one prompt goes on
+    in the next. ContentError as Content.render.
     """
     words = content or load_content()
     rendered = [one for say in turn.say if (one := _render(say, turn, clinic, channel, words))]
@@ -82,7 +88,8 @@ def _filled(says: Iterable[Say], promises: Mapping[Reason, Promise]) -> tuple[Sa
         if promise is None:
             filled.append(Say("failure.stored", language=say.language))
             continue
-        if promise.closed and not any(one.id == "closed" for one in filled):
+        # Nurses who are all busy are at work, whatever the opening hours say.
+        if promise.closed and not any(one.id in {"closed", "voice.nobody_free"} for one in filled):
             filled.append(Say("closed", language=say.language))
         said = say.already if promise.already and say.already else say.id
         params = (*(pair for pair in say.params if pair[0] != "promise"), ("promise", promise.words))
@@ -103,15 +110,25 @@ def _render(
     return content.render(say.id, language, channel=channel, **facts, **dict(say.params))
 
 
+def spoken_seconds(words: str) -> float:
+    """How long it takes to say these words."""
+    return len(re.findall(r"[\w'’]+", words)) * 60 / WORDS_A_MINUTE
+
+
 def _runs(rendered: Iterable[Rendered]) -> tuple[Message, ...]:
     runs: list[Message] = []
+    breath, seconds = 0, 0.0
     for one in rendered:
-        if runs and runs[-1].language == one.language:
-            runs[-1] = Message(
-                f"{runs[-1].text} {one.text}", one.language, (*runs[-1].entries, (one.id, one.version))
-            )
+        length = spoken_seconds(one.text)
+        if seconds and seconds + length > LONGEST_PROMPT:
+            breath, seconds = breath + 1, 0.0
+        seconds += length
+        entry = (one.id, one.version)
+        if runs and (runs[-1].language, runs[-1].breath) == (one.language, breath):
+            last = runs[-1]
+            runs[-1] = replace(last, text=f"{last.text} {one.text}", entries=(*last.entries, entry))
         else:
-            runs.append(Message(one.text, one.language, ((one.id, one.version),)))
+            runs.append(Message(one.text, one.language, (entry,), breath))
     return tuple(runs)
 
 

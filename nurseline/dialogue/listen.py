@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from nurseline.dialogue.moves import (
+    ALL_BUSY,
     BEFORE_NINE,
     Heard,
     answer,
@@ -20,11 +21,31 @@ from nurseline.dialogue.moves import (
     repeat,
     request,
     waiting_for,
+    without_number,
 )
-from nurseline.dialogue.places import LISTS, answer_id, candidates, named, numbers, prompt, reminder_reply
+from nurseline.dialogue.places import (
+    LISTS,
+    answer_id,
+    candidates,
+    named,
+    numbers,
+    plain,
+    prompt,
+    reminder_reply,
+)
 from nurseline.dialogue.state import ANSWERS, OptIn, OptOut, Say, SendText, SetLanguage, Turn, WrongNumber
 
+_AFTER_WORDS: Final = ("topic", "done", "menu")  # where "no" asks for nothing more
 _ACTIONS: Final = ("nurse", "clinical", "schedule", "admin")  # who reaches a person soonest comes first
+_ASKED_BACK: Final = MappingProxyType(
+    {"stop": "confirm_stop", "start": "confirm_start", "wrong_number": "confirm_wrong"}
+)
+"""On a call words of consent count only once they were asked back and confirmed: where that is asked."""
+_IF_NOT: Final = MappingProxyType(
+    {"record_consent": "done", "text_consent": "done", **dict.fromkeys(_ASKED_BACK.values(), "menu")}
+)
+"""Where yes or no is asked: where a no leads."""
+_GOODBYE: Final = re.compile(r"\b(?:good)?bye\b|\badios\b|\bchao\b|\bhasta (?:luego|pronto)\b")
 _PHONE: Final = re.compile(r"1?([2-9]\d{2}[2-9]\d{6})")
 
 
@@ -39,19 +60,32 @@ def listen(at: Heard) -> Turn:
 
 def _rules(at: Heard) -> Turn | None:
     """Opt-out and the other words that mean the same everywhere."""
-    top = replace(calm(at.state), place="menu")
+    if at.voice and at.meaning.topic in _ASKED_BACK:
+        return arrive(at, _ASKED_BACK[at.meaning.topic])
     match at.meaning.topic:
         case "stop":
-            return Turn(top, (Say("optout.confirmed"),), (OptOut(),))
+            return _stop(at)
         case "start":
-            return Turn(top, (Say("optin.confirmed"),), (OptIn(),))
+            return _start(at)
         case "wrong_number":
-            return Turn(top, (Say("wrong_number"),), (WrongNumber(),))
+            return _wrong_number(at)
         case "help":
             return Turn(replace(at.state, misses=0, silences=0), (Say("help"),))
         case "language":
             return _switch(at, at.meaning.language)
     return None
+
+
+def _stop(at: Heard) -> Turn:
+    return Turn(replace(calm(at.state), place="menu"), (Say("optout.confirmed"),), (OptOut(),))
+
+
+def _start(at: Heard) -> Turn:
+    return Turn(replace(calm(at.state), place="menu"), (Say("optin.confirmed"),), (OptIn(),))
+
+
+def _wrong_number(at: Heard) -> Turn:
+    return Turn(replace(calm(at.state), place="menu"), (Say("wrong_number"),), (WrongNumber(),))
 
 
 def _switch(at: Heard, code: str) -> Turn:
@@ -76,8 +110,10 @@ def _here(at: Heard) -> Turn | None:
             return _time(at)
         case "offer_person":
             return _offered(at)
-        case "record_consent" | "text_consent":
-            return _agreed(at)
+        case asked if asked in _IF_NOT:
+            return _agreed(at, _IF_NOT[asked])
+        case "connecting":
+            return _waiting(at)
         case "unsure":
             likely = candidates(at.state)
             if at.meaning.command == "yes" and len(likely) == 1:
@@ -89,7 +125,7 @@ def _here(at: Heard) -> Turn | None:
 
 def _reminded(at: Heard) -> Turn | None:
     if at.voice and at.meaning.choice == 9:
-        return Turn(replace(calm(at.state), place="menu"), (Say("optout.confirmed"),), (OptOut(),))
+        return _stop(at)
     if at.meaning.choice is not None or at.meaning.command is not None:
         return None
     numbered = at.words.strip()[:1] in ("1", "2", "3")
@@ -114,10 +150,10 @@ def _number(at: Heard) -> Turn | None:
         if at.meaning.choice == 2 or at.meaning.command in ("no", "back"):
             state = replace(at.state, place="callback_number", misses=0, silences=0).remember(number=None)
             return Turn(state, prompt(state, at.channel))
-    wants_person = at.meaning.topic == "nurse"
-    if at.can.connect and (wants_person or at.meaning.choice == 0):
-        return request(at, "nurse")
-    return miss(at) if at.meaning.choice is not None or wants_person else None
+    if at.meaning.topic == "nurse" or at.meaning.choice == 0:
+        free = at.can.connect and not at.state.recall(ALL_BUSY)
+        return request(at, "nurse") if free else without_number(at)
+    return miss(at) if at.meaning.choice is not None else None
 
 
 def _time(at: Heard) -> Turn | None:
@@ -150,11 +186,27 @@ def _offered(at: Heard) -> Turn | None:
     return arrive(at, "menu") if meaning.command == "no" else None
 
 
-def _agreed(at: Heard) -> Turn | None:
-    """Yes in words to a recording or a text; anything but yes is a no."""
+def _agreed(at: Heard, otherwise: str) -> Turn | None:
+    """Yes or no in words to what was asked; a no leads to ``otherwise``."""
     if at.meaning.command == "yes":
         return choose(at, numbers(at.state, at.channel)[1])
-    return arrive(at, "done") if at.meaning.command == "no" else None
+    return arrive(at, otherwise) if at.meaning.command == "no" else None
+
+
+def _waiting(at: Heard) -> Turn | None:
+    """Something was heard while the words before the ringing were said: it rings at once, words cut short.
+
+    Only who wants to hear it again, or to go back to the menu, is not put through.
+    """
+    match at.meaning.command:
+        case "repeat":
+            state = replace(at.state, misses=0, silences=0)
+            return Turn(state, state.last or prompt(state, at.channel), then="connect")
+        case "menu" | "back":
+            return arrive(at, "menu")
+    if at.meaning.topic == "menu" or at.meaning.choice == 9:
+        return None
+    return Turn(at.state, (Say("voice.one_moment"),), then="connect")
 
 
 def _record(at: Heard) -> Turn:
@@ -227,6 +279,9 @@ _ACTS: Final[Mapping[str, Callable[[Heard], Turn]]] = MappingProxyType(
         "record_now": _record,
         "text": _ask_to_text,
         "text_now": _text,
+        "stop_now": _stop,
+        "start_now": _start,
+        "wrong_now": _wrong_number,
         "repeat": repeat,
     }
 )
@@ -243,7 +298,9 @@ def _commands(at: Heard) -> Turn | None:
         case "back":
             shown = at.state.recall("list") or "menu"
             return arrive(at, shown if shown in LISTS else "menu")
-        case "no" if at.state.place in ("topic", "done", "menu") and not at.state.recall("alarm"):
+        case "no" if at.voice and at.state.place in ("topic", "done"):
+            return arrive(at, "done")  # asks for nothing more, but nobody is hung up on
+        case "no" if not at.voice and at.state.place in _AFTER_WORDS and not at.state.recall("alarm"):
             return _thanks(at) if at.state.last else None
         case "no" if at.state.place == "unsure":
             return arrive(at, "menu")
@@ -278,5 +335,8 @@ def _thanks(at: Heard) -> Turn:
     if not at.voice:
         return Turn(calmed, (Say("thanks"),))
     if at.state.place in ("topic", "done"):
-        return Turn(replace(calmed, place="done"), (Say("thanks"), Say("voice.goodbye")), ends=True)
+        if _GOODBYE.search(plain(at.words)):
+            return Turn(replace(calmed, place="done"), (Say("thanks"), Say("voice.goodbye")), ends=True)
+        turn = arrive(at, "done")
+        return replace(turn, say=(Say("thanks"), *turn.say))
     return Turn(calmed, (Say("thanks"), *prompt(calmed, at.channel)))

@@ -6,8 +6,8 @@ from typing import Final
 
 from nurseline.content import Channel
 from nurseline.dialogue.listen import listen
-from nurseline.dialogue.moves import Heard, alarm, arrive, request, waiting_for
-from nurseline.dialogue.places import prompt
+from nurseline.dialogue.moves import ALL_BUSY, Heard, alarm, arrive, request, waiting_for
+from nurseline.dialogue.places import asked_again, names_a_person, prompt
 from nurseline.dialogue.state import (
     CONNECTED,
     Can,
@@ -43,8 +43,8 @@ def begin(
 ) -> Turn:
     """The first words of a call: emergency sentence, clinic's name, menu.
 
-    `languages` are those the line may speak. `open_reason` names an open request of this number, whose
-    promise is then said first.
+    `languages` are those the line may speak. `open_reason` names an open request of this number: then the
+    way to a person comes first, and after it the promise.
     """
     start = State(language=language if language in languages else languages[0])
     turn = arrive(Heard(start, _NOTHING, channel, "", languages, EVERYBODY), "menu")
@@ -52,9 +52,11 @@ def begin(
         return _finished(replace(turn, say=(Say("welcome"), *turn.say)) if new else turn, start)
     first = [Say("voice.emergency_first"), Say("voice.greeting")]
     first += [Say("voice.language", language=code) for code in languages if code != start.language]
+    menu = turn.say
     if open_reason:  # and no more than that: the number on the display proves nothing
-        first.append(Say("voice.open_request", promise_for=open_reason))
-    return replace(_finished(turn, start), say=(*first, *turn.say))
+        first += [Say("voice.for_a_nurse"), Say("voice.open_request", promise_for=open_reason)]
+        menu = (Say("voice.menu.after_nurse"),)
+    return replace(_finished(turn, start), say=(*first, *menu))
 
 
 def respond(
@@ -102,9 +104,17 @@ def silence(state: State, *, can: Can = EVERYBODY, languages: tuple[str, ...] = 
         goodbye = count >= 2
         says = (Say("voice.goodbye"),) if goodbye else prompt(counted, "voice")
         return _finished(Turn(counted, says, ends=goodbye), kept)
+    if kept.place == "connecting" and count < 3:
+        return _finished(Turn(counted, prompt(kept, "voice"), then="connect"), kept)
     if count < 3:
-        return _finished(Turn(counted, (Say(f"voice.silence.{count}"), *prompt(counted, "voice"))), kept)
+        return _finished(Turn(counted, help_after_silence(counted)), kept)
     return _finished(_third_silence(at), kept)
+
+
+def help_after_silence(state: State) -> tuple[Say, ...]:
+    """What is said when nothing was heard for the first and the second time: more help each time."""
+    says = (Say(f"voice.silence.{state.silences}"), *asked_again(state))
+    return says if state.silences < 2 or names_a_person(state) else (*says, Say("voice.for_a_nurse"))
 
 
 def _third_silence(at: Heard) -> Turn:
@@ -137,6 +147,7 @@ def connected(
     at = Heard(kept, _NOTHING, "voice", "", languages, replace(can, connect=False))
     if reached:
         return _finished(arrive(at, "done"), kept)
+    at = replace(at, state=kept.remember(**{ALL_BUSY: "1"}))
     turn = request(at, waiting_for(kept), before=(Say("voice.nobody_free"),))
     return _finished(turn, kept)
 

@@ -4,7 +4,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from nurseline.content import TWO_PARTS, Channel, gsm7_length, load_content
-from nurseline.dialogue.places import LISTS, answer_id, followup, home_of, label, parts, prompt
+from nurseline.dialogue.places import (
+    LISTS,
+    answer_id,
+    asked_again,
+    followup,
+    home_of,
+    label,
+    parts,
+    prompt,
+)
 from nurseline.dialogue.state import (
     ANSWERS,
     CONNECTED,
@@ -22,6 +31,9 @@ from nurseline.dialogue.state import (
 )
 from nurseline.language.meaning import Meaning
 
+# In memory:
+BEFORE_NINE: Final = "before_nine"  # the language before the key 9 changed it
+ALL_BUSY: Final = "all_busy"  # every telephone has rung for this request, and nobody took the call
 _NURSE_WORDS: Final = ("nurse.done", "nurse.already")
 _WORDS: Final = {
     "schedule": ("schedule.done", "schedule.already"),
@@ -29,10 +41,12 @@ _WORDS: Final = {
     "urgent": ("urgent", "urgent"),
 }
 _FORGET: Final = dict.fromkeys(
-    ("alarm", "best_time", "candidates", "list", "number", "pending", "reason", "record", "second", "text")
+    (
+        *("alarm", ALL_BUSY, "best_time", "candidates", "list", "number", "pending", "reason", "record"),
+        *("second", "text"),
+    )
 )
 _LONGEST_BEST_TIME = 300
-BEFORE_NINE: Final = "before_nine"  # in memory: the language before the key 9 changed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +125,17 @@ def request(
 ) -> Turn:
     """Take a request for a person, who is rung at once where somebody is on shift.
 
-    A caller whose number is hidden is asked for one first, unless somebody can be rung.
+    A caller whose number is hidden is asked for one first, unless somebody can be rung. Telephones that
+    have all rung for this request do not ring for it again.
     """
     kept = best_time.strip()[:_LONGEST_BEST_TIME] or None if best_time else None
     number = at.state.recall("call_number")
-    if at.voice and at.can.connect and reason in CONNECTED:
+    busy = at.state.recall(ALL_BUSY)
+    if at.voice and at.can.connect and reason in CONNECTED and not busy:
         return _connect(at, reason, number, before, effects)
     if at.voice and not at.can.call_back and not number:
-        state = replace(calm(at.state), place="callback_number").remember(pending=reason, best_time=kept)
+        state = replace(calm(at.state), place="callback_number")
+        state = state.remember(pending=reason, best_time=kept, **{ALL_BUSY: busy})
         return Turn(state, (*before, *prompt(state, at.channel)), effects)
     done, already = words or _WORDS.get(reason, _NURSE_WORDS)
     state = replace(calm(at.state), place="done" if at.voice else "menu")
@@ -144,7 +161,8 @@ def _connect(
 
 def alarm(at: Heard) -> Turn:
     """Emergency words at once, from every place; the item does not depend on the reply arriving."""
-    stop = "stop" in (at.meaning.topic, at.meaning.second_topic)
+    # On a call "stop" is asked back, since people say it to a machine that talks; an alarm comes first.
+    stop = not at.voice and "stop" in (at.meaning.topic, at.meaning.second_topic)
     opted_out: tuple[Effect, ...] = (OptOut(),) if stop else ()
     if at.meaning.tier == "urgent" or (at.meaning.tier != "emergency" and at.meaning.topic == "urgent"):
         hidden = at.voice and not at.can.call_back and not at.state.recall("call_number")
@@ -208,6 +226,17 @@ def miss(at: Heard) -> Turn:
     return Turn(again, (Say("offer_person.again"),))
 
 
+def without_number(at: Heard) -> Turn:
+    """Somebody who hides the number wants a person rather than key one in: staff learn of the call.
+
+    They hear where they can call; a message can be left, where the clinic takes them.
+    """
+    reason = waiting_for(at.state)
+    state = replace(calm(at.state), place="done").remember(record="1" if at.can.record else None)
+    told = RequestCallback(reason if reason in CONNECTED else "nurse")
+    return Turn(state, (Say("voice.no_number"), *prompt(state, at.channel)), (told,))
+
+
 def waiting_for(state: State) -> Reason:
     """What a caller who falls silent, or is not understood, most likely wants a person for."""
     return _reason_here(state)
@@ -223,7 +252,8 @@ def _first_miss(at: Heard) -> Turn:
     if at.state.place == "reminder" and not at.voice:
         return Turn(at.state, prompt(at.state, at.channel))
     again = at.voice or at.state.place in ("schedule_time", "unsure", "offer_person")
-    return Turn(at.state, (Say("not_understood"), *(prompt(at.state, at.channel) if again else ())))
+    asked = asked_again(at.state) if at.voice else prompt(at.state, at.channel)
+    return Turn(at.state, (Say("not_understood"), *(asked if again else ())))
 
 
 def _moved(state: State, place: str) -> State:

@@ -19,7 +19,7 @@ LISTS: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
 )
 """For each list of choices: number -> topic, list or action."""
 
-AFTER_ANSWER: Final = MappingProxyType({1: "more", 2: "schedule"})
+AFTER_ANSWER: Final = MappingProxyType({1: "more", 3: "schedule"})
 """Keys after an answer on the phone; in texts the numbers still mean the list shown last."""
 BY_TEXT: Final = MappingProxyType({1: "more", 2: "text", 3: "schedule"})
 
@@ -42,6 +42,9 @@ _ASKS: Final = MappingProxyType(
         ("record_consent", "voice"): "voice.record_consent",
         ("recording", "voice"): "voice.record_now",
         ("text_consent", "voice"): "voice.text_consent",
+        ("confirm_stop", "voice"): "voice.confirm_stop",
+        ("confirm_wrong", "voice"): "voice.confirm_wrong",
+        ("confirm_start", "voice"): "voice.confirm_start",
     }
 )
 _LABELS: Final = MappingProxyType(
@@ -66,6 +69,9 @@ _NUMBERS: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
         "schedule_time": TIMES,
         "record_consent": MappingProxyType({1: "record_now"}),
         "text_consent": MappingProxyType({1: "text_now"}),
+        "confirm_stop": MappingProxyType({1: "stop_now"}),
+        "confirm_wrong": MappingProxyType({1: "wrong_now"}),
+        "confirm_start": MappingProxyType({1: "start_now"}),
         "callback_number": MappingProxyType({}),
         "confirm_number": MappingProxyType({}),
     }
@@ -156,13 +162,11 @@ def candidates(state: State) -> tuple[str, ...]:
 
 def followup(state: State, channel: Channel) -> Say:
     """The hint that closes an answer."""
-    symptoms = state.topic in _ABOUT_SYMPTOMS
+    more_to_hear = state.topic is not None and state.part < parts(state.topic)
+    kind = ".more" if more_to_hear else ".symptoms" if state.topic in _ABOUT_SYMPTOMS else ""
     if channel == "voice":
-        by_text = ".text" if state.recall("text") else ""
-        return Say(f"voice.followup{'.symptoms' if symptoms else ''}{by_text}")
-    if state.topic and state.part < parts(state.topic):
-        return Say("followup.more")
-    return Say("followup.symptoms" if symptoms else "followup")
+        return Say(f"voice.followup{kind}{'.text' if state.recall('text') else ''}")
+    return Say(f"followup{kind}")
 
 
 def prompt(state: State, channel: Channel) -> tuple[Say, ...]:
@@ -182,6 +186,20 @@ def prompt(state: State, channel: Channel) -> tuple[Say, ...]:
         case "confirm_number" if state.recall("number"):
             return (Say("voice.number_confirm", (("number_spoken", _spoken(state.recall("number") or "")),)),)
     return (Say(_ASKS.get((state.place, channel), "voice.menu" if voice else "menu")),)
+
+
+def asked_again(state: State) -> tuple[Say, ...]:
+    """What a place asks on a call of somebody who did not choose, with the choices that were left out before.
+
+    After an answer only the usual choices are said, so that it stays short.
+    """
+    rest = (Say("voice.followup.rest"),) if state.place == "topic" else ()
+    return (*prompt(state, "voice"), *rest)
+
+
+def names_a_person(state: State) -> bool:
+    """Whether what the place asks on a call tells how to reach a person."""
+    return state.place in {"start", "topic", "unsure", "offer_person", "confirm_stop", *LISTS}
 
 
 def _which(state: State) -> Say:

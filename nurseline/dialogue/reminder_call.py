@@ -10,8 +10,7 @@ says, and that nobody who stays silent is asked for a callback: they did not cal
 from dataclasses import replace
 from typing import Final, Literal
 
-from nurseline.dialogue.machine import respond, silence
-from nurseline.dialogue.places import prompt
+from nurseline.dialogue.machine import help_after_silence, respond, silence
 from nurseline.dialogue.state import Say, State, Turn
 from nurseline.language.meaning import Meaning
 
@@ -23,8 +22,9 @@ MOST_SILENCES: Final = 3
 _WAITS: Final = "waits_for_a_key"
 _END_MESSAGES: Final = 9
 _ALARMS: Final = frozenset({"emergency", "urgent"})
+_ASKED_BACK: Final = ("confirm_stop", "confirm_wrong", "confirm_start")
 # Where nothing was asked for: who falls silent here is not called back.
-_WITHOUT_A_WISH: Final = frozenset({"menu", "aftercare", "about", "topic", "unsure"})
+_WITHOUT_A_WISH: Final = frozenset({"menu", "aftercare", "about", "topic", "unsure", *_ASKED_BACK})
 _HEARD_FROM_ANYBODY: Final = frozenset({"stop", "wrong_number"})
 
 
@@ -70,7 +70,7 @@ def silence_called(state: State, *, languages: tuple[str, ...] = ("en",)) -> Tur
         return Turn(quiet, (Say(PLEASE_CALL),), expects_input=False, ends=True)
     if state.recall(_WAITS) is not None:
         return Turn(quiet, (Say(PRESS_ONE),))
-    return Turn(quiet, (Say(f"voice.silence.{count}"), *prompt(quiet, "voice")))
+    return Turn(quiet, help_after_silence(quiet))
 
 
 def _read(state: State, reminder: str) -> Turn:

@@ -30,6 +30,9 @@ PLACES: Final[frozenset[str]] = frozenset(
         "record_consent",  # voice: may a message be recorded?
         "recording",  # voice: the caller speaks a message
         "text_consent",  # voice: may the answer be texted?
+        "confirm_stop",  # voice: end all automatic messages?
+        "confirm_wrong",  # voice: end them, because the number is somebody else's?
+        "confirm_start",  # voice: begin them again?
         "done",  # voice: a request was taken, the caller may hang up
     }
 )

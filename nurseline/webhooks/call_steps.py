@@ -30,6 +30,11 @@ class Input:
     by_key: bool
 
     @property
+    def keys(self) -> str:
+        """What was pressed."""
+        return self.heard if self.by_key else ""
+
+    @property
     def words(self) -> str:
         """What staff should read: words, not keys."""
         return self.heard if any(c.isalpha() for c in self.heard) else ""

@@ -16,10 +16,13 @@ from nurseline.clinic.models import StaffPhone
 from nurseline.dialogue import (
     Can,
     FlagReview,
+    OptIn,
+    OptOut,
     RequestCallback,
     Say,
     State,
     Turn,
+    WrongNumber,
     abandoned,
     begin,
     connected,
@@ -49,8 +52,9 @@ from nurseline.webhooks.connecting import (
     alarm_if_nobody,
     done_trying,
     next_phone,
+    not_rung,
     note_talk,
-    ring_document,
+    ring_to,
     somebody_on_shift,
     trying,
 )
@@ -64,7 +68,13 @@ SILENCE_SECONDS = 10  # a relay operator types the prompt and the answer
 NUMBER_SECONDS = 20
 WORDS = "words"  # in the memory of a call: what was said before the request can be stored
 WORDS_KEPT = 1600  # characters
-UNFINISHED = frozenset({"offer_person", "callback_number", "confirm_number", "connecting", "schedule_time"})
+UNFINISHED = frozenset(
+    {
+        *("offer_person", "callback_number", "confirm_number", "connecting", "schedule_time"),
+        *("confirm_stop", "confirm_wrong", "confirm_start"),
+    }
+)
+STORES_WORDS = RequestCallback | FlagReview | OptIn | OptOut | WrongNumber  # effects that keep what was said
 DIGITS = 10  # of a whole number
 FORGOTTEN = timedelta(hours=4)  # the carrier's longest call; its end was never reported
 
@@ -106,8 +116,10 @@ def _turn(
     if step >= MOST_STEPS:
         return enough(caller.state), None
     can = abilities(parts, session, caller.contact)
-    if caller.state.place == "connecting" and form.dialled:
-        return _after_ringing(parts, session, caller, form, can), None
+    if caller.state.place == "connecting":
+        if form.dialled:
+            return _after_ringing(parts, session, caller, form, can), None
+        caller = replace(caller, state=not_rung(caller.state))  # the words before it were cut short
     if caller.state.place == "recording":
         kept = keep_recording(parts, session, caller.call, form.recording)
         return recorded(caller.state, kept=kept, can=can, languages=parts.languages), None
@@ -191,20 +203,20 @@ def _record(
 ) -> str:
     turn, phone = _with_phone(parts, session, caller, turn)
     given = Input(form.heard, form.by_key)
-    asked = any(isinstance(effect, RequestCallback | FlagReview) for effect in turn.effects)
-    words = _with_words_before(caller.state, given.words) if asked else given.words
-    party = _party(parts, session, caller, words, turn)
+    words = words_of(caller.state, turn, given.words)
+    party = _party(parts, session, caller, words, turn, keys=given.keys)
     done = carry_out(parts, session, party, turn.effects)
     for reason in promises_needed(turn):
         standing = callbacks.standing(session, party.key, reason)
         if reason not in done.promises and standing is not None:
             done.promises[reason] = standing.promised_at
     turn, runs = worded(parts, turn, done, channel="voice")
-    prompts = [twiml.Prompt(run.text, run.language) for run in runs]
+    prompts = [twiml.Prompt(run.text, run.language, run.breath) for run in runs]
     action = f"{parts.settings.public_base_url}/voice/step/{step + 1}"
     if phone is not None:
         shown = parts.settings.twilio_from or form.called
-        document = ring_document(parts, prompts, caller.call, phone, shown=shown, action=action)
+        ring = ring_to(parts, caller.call, phone, shown=shown, action=action)
+        document = twiml.ring(prompts, ring, _listen(turn, action))
     elif turn.then == "record":
         document = record_document(parts, prompts, action)
     else:
@@ -212,7 +224,7 @@ def _record(
     keep(session, caller.call, step, given, meaning, document, runs, at=parts.clock.now())
     if turn.state.recall("call_number") and party.contact is not None:
         caller.call.contact_id = party.contact.id  # confirmed: from now on this is who the call is
-    state = _with_words_kept(caller.state, turn, given.words)
+    state = with_words_kept(caller.state, turn, given.words)
     caller.call.state = state.to_json()
     caller.call.pending = bool(abandoned(state, channel="voice"))
     if caller.call.ended_at is not None:  # the end was told of before this step
@@ -225,7 +237,13 @@ def _with_words_before(state: State, words: str) -> str:
     return "\n".join(filter(None, (state.recall(WORDS), words)))
 
 
-def _with_words_kept(before: State, turn: Turn, words: str) -> State:
+def words_of(before: State, turn: Turn, words: str) -> str:
+    """The words that are stored with what a step does: those of the step, and those that led to it."""
+    stored = any(isinstance(effect, STORES_WORDS) for effect in turn.effects)
+    return _with_words_before(before, words) if stored else words
+
+
+def with_words_kept(before: State, turn: Turn, words: str) -> State:
     """The state with the words that led to a request, until it is stored with them."""
     raised = any(isinstance(effect, RequestCallback) for effect in turn.effects)
     if raised or turn.state.place not in UNFINISHED:
@@ -235,7 +253,9 @@ def _with_words_kept(before: State, turn: Turn, words: str) -> State:
     return turn.state.remember(**{WORDS: _with_words_before(before, words)[:WORDS_KEPT] or None})
 
 
-def _party(parts: Parts, session: Session, caller: _Caller, words: str, turn: Turn) -> Party:
+def _party(
+    parts: Parts, session: Session, caller: _Caller, words: str, turn: Turn, *, keys: str = ""
+) -> Party:
     """Who the effects concern: the caller, or the number that a caller without caller ID keyed in."""
     contact, key = caller.contact, f"call:{caller.call.call_sid}"
     keyed_in = next((e.number for e in turn.effects if isinstance(e, RequestCallback) and e.number), None)
@@ -245,7 +265,7 @@ def _party(parts: Parts, session: Session, caller: _Caller, words: str, turn: Tu
             contact = contact_for(session, parts.keyring, number.e164, at=parts.clock.now())
     if contact is not None:
         key = contact.number_hash
-    return Party(contact, key, "call", caller.call.call_sid, words)
+    return Party(contact, key, "call", caller.call.call_sid, words, keys)
 
 
 def _with_phone(
@@ -265,12 +285,14 @@ def _with_phone(
 
 
 def _document(turn: Turn, prompts: list[twiml.Prompt], action: str) -> str:
-    if turn.ends:
-        return twiml.farewell(prompts)
+    return twiml.farewell(prompts) if turn.ends else twiml.ask(prompts, _listen(turn, action))
+
+
+def _listen(turn: Turn, action: str) -> twiml.Listen:
     speech = twiml.Speech(turn.state.language, hints(turn.state))  # also where keys choose, for alarms
     if turn.keys > 1:
-        return twiml.ask(prompts, twiml.Listen(action, None, NUMBER_SECONDS, speech))
-    return twiml.ask(prompts, twiml.Listen(action, 1, SILENCE_SECONDS, speech))
+        return twiml.Listen(action, None, NUMBER_SECONDS, speech)
+    return twiml.Listen(action, 1, SILENCE_SECONDS, speech)
 
 
 def end_call(parts: Parts, form: CallEnd) -> None:

@@ -50,12 +50,15 @@ def done_trying(state: State) -> State:
     return state.remember(**{_TRIED: None})
 
 
-def ring_document(
-    parts: Parts, prompts: list[twiml.Prompt], call: Call, phone: StaffPhone, *, shown: str, action: str
-) -> str:
-    """Ring ``phone``. ``shown``: the number it shows, the clinic's own; never the patient's."""
+def not_rung(state: State) -> State:
+    """The state if the telephone that was to ring did not: it is still the next one."""
+    return state.remember(**{_TRIED: ",".join(_tried(state)[:-1]) or None})
+
+
+def ring_to(parts: Parts, call: Call, phone: StaffPhone, *, shown: str, action: str) -> twiml.Ring:
+    """How ``phone`` rings. ``shown``: the number it shows, the clinic's own; never the patient's."""
     whisper = f"{parts.settings.public_base_url}/voice/whisper/{call.id}/{phone.id}"
-    return twiml.ring(prompts, twiml.Ring(phone.number, shown, whisper, action, RING_SECONDS))
+    return twiml.Ring(phone.number, shown, whisper, action, RING_SECONDS)
 
 
 def whisper_document(parts: Parts, call_id: uuid.UUID, phone_id: uuid.UUID) -> str:

@@ -34,7 +34,7 @@ from nurseline.webhooks.by_text import may_text, send_by_text
 class Party:
     """Who is on the other side. ``contact`` None: no number is known, ``key`` stands for the call or text.
 
-    ``words``: what they said, for staff; ``keys``: what they pressed instead.
+    ``words``: what they said, for staff; ``keys``: what they pressed.
     """
 
     contact: Contact | None
@@ -82,16 +82,20 @@ def _method(party: Party) -> str:
     """How somebody ended messages, or began them again, for the ledger."""
     if not party.provider_sid.startswith("CA"):
         return "text"
-    return "speech" if party.words else "key"
+    return "key" if party.keys else "speech"
+
+
+def _said(party: Party) -> str:
+    """What was said, then the key that confirmed it."""
+    return "\n".join(filter(None, (party.words, party.keys)))
 
 
 def end_messages(parts: Parts, session: Session, party: Party, method: str, *, carrier_blocked: bool) -> bool:
     """Write an opt-out into the ledger and cancel what is planned; True if it was news."""
     if party.contact is None:
         return False
-    said = party.words or party.keys
     record = consent.Record(
-        party.contact.number_hash, parts.clock.now(), method, said, provider_sid=party.provider_sid
+        party.contact.number_hash, parts.clock.now(), method, _said(party), provider_sid=party.provider_sid
     )
     return outbox.end_messages(session, record, carrier_blocked=carrier_blocked)
 
@@ -101,7 +105,7 @@ def begin_messages(parts: Parts, session: Session, party: Party, method: str) ->
     if party.contact is None:
         return
     record = consent.Record(
-        party.contact.number_hash, parts.clock.now(), method, party.words, provider_sid=party.provider_sid
+        party.contact.number_hash, parts.clock.now(), method, _said(party), provider_sid=party.provider_sid
     )
     consent.opt_in(session, record)
 

@@ -22,7 +22,7 @@ from nurseline.messaging.call_reports import CallReport, apply_call_report, bega
 from nurseline.messaging.models import Call, OutboundMessage
 from nurseline.parts import Parts, current_parts
 from nurseline.webhooks.call_steps import MOST_STEPS, Input, answered_before, keep, opened, understood
-from nurseline.webhooks.calls import SILENCE_SECONDS, enough, note_end
+from nurseline.webhooks.calls import SILENCE_SECONDS, enough, note_end, with_words_kept, words_of
 from nurseline.webhooks.effects import Party, answer_in, carry_out
 from nurseline.webhooks.forms import CallEnd, ReminderCallForm, read_reference
 from nurseline.webhooks.last_resort import call_document
@@ -97,10 +97,10 @@ def _record(
 ) -> str:
     given, now = Input(form.heard, form.by_key), parts.clock.now()
     contact = message.contact
-    keys = form.heard if form.by_key else ""
-    asked = bool(call.state) and State.from_json(call.state).place == "reminder"
-    source = "reminder" if asked else "call"
-    party = Party(contact, contact.number_hash, source, form.call_sid, given.words, keys)
+    before = State.from_json(call.state)
+    source = "reminder" if call.state and before.place == "reminder" else "call"
+    words = words_of(before, turn, given.words)
+    party = Party(contact, contact.number_hash, source, form.call_sid, words, given.keys)
     done = carry_out(parts, session, party, turn.effects)
     turn, runs = worded(parts, turn, done, channel="voice")
     document = _document(parts, turn, runs, message.id, step)
@@ -109,7 +109,7 @@ def _record(
     if answer is not None:
         note_answer(session, message.id, answer, at=now)
     keep(session, call, step, given, meaning, document, runs, at=now)
-    call.state = turn.state.to_json()
+    call.state = with_words_kept(before, turn, given.words).to_json()
     call.pending = bool(abandoned(turn.state, channel="voice"))
     if message_of(session, form.call_sid, message.id) is None:
         log.error("reminder_call.second_call", message=str(message.id))
@@ -130,7 +130,7 @@ def _keep_words(message: OutboundMessage, runs: tuple[Message, ...]) -> None:
 
 
 def _document(parts: Parts, turn: Turn, runs: tuple[Message, ...], message_id: uuid.UUID, step: int) -> str:
-    prompts = [twiml.Prompt(run.text, run.language) for run in runs]
+    prompts = [twiml.Prompt(run.text, run.language, run.breath) for run in runs]
     if turn.ends:
         return twiml.farewell(prompts)
     action = f"{parts.settings.public_base_url}/voice/reminder/{step + 1}?ref={message_id}"

@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import pytest
 
+from nurseline.content import load_content
 from nurseline.dialogue import (
     Can,
+    OptIn,
     OptOut,
     RequestCallback,
     SendText,
     SetLanguage,
     State,
+    WrongNumber,
     abandoned,
     begin,
     connected,
@@ -35,8 +38,8 @@ def test_a_second_language_is_announced_only_when_it_may_be_used():
 
 def test_a_repeat_caller_hears_the_promise_that_is_open():
     turn = begin(channel="voice", language="en", new=False, open_reason="schedule")
-    assert said(turn)[2] == "voice.open_request"
-    assert turn.say[2].promise_for == "schedule"
+    assert said(turn)[2:] == ["voice.for_a_nurse", "voice.open_request", "voice.menu.after_nurse"]
+    assert turn.say[3].promise_for == "schedule"
 
 
 def test_star_repeats_pound_is_the_menu_and_zero_a_nurse():
@@ -152,12 +155,107 @@ def test_nine_changes_the_language_only_where_another_is_offered():
     assert turn.state.language == "es"
 
 
-def test_thanks_after_an_answer_ends_a_call_kindly_and_a_text_does_not_ask_again():
+@pytest.mark.parametrize("words", ["bye", "okay thank you goodbye", "Adiós", "gracias, hasta luego"])
+def test_only_a_goodbye_ends_a_call(words):
     talk = Talk("voice")
     talk.hear(topic("risks"))
-    turn = talk.hear(topic("thanks"))
+    turn = talk.hear(topic("thanks"), words)
     assert (said(turn), turn.ends) == (["thanks", "voice.goodbye"], True)
+
+
+def test_thanks_after_an_answer_leaves_the_call_open_and_a_text_does_not_ask_again():
+    talk = Talk("voice")
+    talk.hear(topic("risks"))
+    turn = talk.hear(topic("thanks"), "thank you")
+    assert (said(turn), turn.ends) == (["thanks", "voice.anything_else"], False)
     assert said(Talk().hear(topic("thanks"))) == ["thanks"]
+
+
+def test_no_after_an_answer_hangs_nobody_up():
+    talk = Talk("voice")
+    talk.hear(topic("risks"))
+    for _ in range(3):
+        turn = talk.hear(command("no"), "no")
+        assert (said(turn), turn.ends) == (["voice.anything_else"], False)
+    assert said(talk.hear(command("menu"))) == ["voice.menu"]
+
+
+@pytest.mark.parametrize(
+    ("name", "asks", "effect", "told"),
+    [
+        ("stop", "voice.confirm_stop", OptOut(), "optout.confirmed"),
+        ("wrong_number", "voice.confirm_wrong", WrongNumber(), "wrong_number"),
+        ("start", "voice.confirm_start", OptIn(), "optin.confirmed"),
+    ],
+)
+def test_a_spoken_word_of_consent_counts_once_it_is_confirmed(name, asks, effect, told):
+    for confirmed in (number(1), command("yes")):
+        talk = Talk("voice")
+        turn = talk.hear(topic(name))
+        assert (said(turn), turn.effects) == ([asks], ())
+        assert abandoned(talk.state, channel="voice") == ()
+        turn = talk.hear(confirmed)
+        assert (said(turn), turn.effects) == ([told], (effect,))
+    for other in (command("no"), command("menu"), topic("unknown"), number(2), topic(name)):
+        talk = Talk("voice")
+        talk.hear(topic(name))
+        assert talk.hear(other, "hello").effects == ()
+    assert Talk().hear(topic(name)).effects == (effect,), "by text at once"
+
+
+def test_an_alarm_on_a_call_ends_no_messages():
+    alarm = topic("emergency", tier="emergency", second_topic="stop")
+    assert OptOut() not in Talk("voice").hear(alarm).effects
+    assert OptOut() in Talk().hear(alarm).effects
+
+
+def test_one_more_is_only_offered_where_there_is_more_to_hear():
+    talk = Talk("voice")
+    assert said(talk.hear(topic("expect"))) == ["answer.expect", "voice.followup.more"]
+    assert said(talk.hear(number(1))) == ["answer.expect.2", "voice.followup"]
+    assert said(talk.hear(number(1))) == ["voice.menu.about"]
+
+
+def test_who_does_not_choose_after_an_answer_hears_the_rest_of_the_choices():
+    talk = Talk("voice")
+    talk.hear(topic("onset"))
+    assert said(talk.quiet())[1:] == ["voice.followup.symptoms", "voice.followup.rest"]
+    assert talk.hear(number(3)).state.place == "schedule_time"
+
+
+def test_the_way_to_a_nurse_is_told_once_after_a_silence():
+    for place in ("menu", "schedule_time", "callback_number"):
+        talk = Talk("voice", State(place=place))
+        talk.quiet()
+        words = [load_content().get(one).template("voice") for one in said(talk.quiet())]
+        assert " ".join(words).count("For a nurse, press 0") == 1, place
+
+
+def test_zero_while_a_number_is_asked_for_leaves_a_request_and_tells_ours():
+    talk = Talk("voice", can=Can(call_back=False, record=True))
+    talk.hear(number(0))
+    turn = talk.hear(number(0), "0")
+    assert said(turn) == ["voice.no_number", "voice.anything_else.record"]
+    assert turn.effects == (RequestCallback("nurse"),)
+
+
+def test_telephones_that_were_all_busy_do_not_ring_again_for_the_number_that_was_keyed_in():
+    talk = Talk("voice", can=Can(call_back=False, connect=True))
+    assert talk.hear(number(0)).then == "connect"
+    talk.state = connected(talk.state, reached=False, can=talk.always["can"]).state
+    talk.hear(topic("unknown"), "2025550123")
+    turn = talk.hear(number(1))
+    assert (turn.then, turn.effects) == ("listen", (RequestCallback("nurse", None, "2025550123"),))
+    assert talk.hear(number(0)).then == "connect", "asked for anew"
+
+
+@pytest.mark.parametrize("heard", [number(1), number(0), topic("nurse"), UNKNOWN, command("no")])
+def test_words_before_the_ringing_are_cut_short_and_it_rings(heard):
+    talk = Talk("voice", can=Can(connect=True))
+    talk.hear(topic("onset", second_topic="nurse"))
+    turn = talk.hear(heard, "hello there")
+    assert (said(turn), turn.then) == (["voice.one_moment"], "connect")
+    assert talk.hear(command("menu")).then == "listen"
 
 
 def test_nine_on_a_reminder_call_is_the_opt_out_it_announces():

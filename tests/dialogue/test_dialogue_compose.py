@@ -1,5 +1,7 @@
 """From turns to words: promises, packing into messages, what was sent in which version."""
 
+import re
+
 import pytest
 
 from nurseline.content import ContentError, gsm7_length, load_content
@@ -9,11 +11,13 @@ from nurseline.dialogue import (
     Say,
     State,
     Turn,
+    begin,
     compose,
     fill,
     promises_needed,
     respond,
 )
+from nurseline.dialogue.compose import spoken_seconds
 from nurseline.language.meaning import Meaning
 
 FACTS = {
@@ -99,10 +103,36 @@ def test_on_a_call_each_language_is_said_by_its_own_voice():
     says = (Say("voice.greeting"), Say("voice.language", language="en"), Say("voice.menu"))
     messages = compose(Turn(State(), says), FACTS, channel="voice", content=load_content())
     assert [message.language for message in messages] == ["en"]
-    assert "Thank you for calling The clinic. For English, press 9. For aftercare" in messages[0].text
+    assert "This is The clinic. For English, press 9. For aftercare" in messages[0].text
 
 
 def test_a_request_and_its_promise_go_together():
     turn = respond(State(place="schedule_time"), Meaning("none", "unknown", 1.0, choice=1), channel="text")
     assert turn.effects == (RequestCallback("schedule", "morning"),)
     assert promises_needed(turn) == ("schedule",)
+
+
+def test_what_is_too_long_for_one_prompt_goes_on_in_the_next():
+    says = (Say("answer.risks"), Say("voice.followup.symptoms"), Say("voice.language", language="es"))
+    messages = compose(Turn(State(), says), FACTS, channel="voice", content=load_content())
+    assert [(one.language, one.breath) for one in messages] == [("en", 0), ("en", 1), ("es", 1)]
+    assert "".join(one.text for one in messages).startswith("The risk is small.")
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("open_reason", [None, "nurse"])
+def test_the_first_choice_of_a_call_comes_within_nine_seconds_also_where_the_clinic_has_a_long_name(
+    language, open_reason
+):
+    facts = {**FACTS, "clinic": "Northside Spine Pain Center"}
+    turn = begin(channel="voice", language=language, languages=("en", "es"), open_reason=open_reason)
+    turn = fill(turn, {"nurse": Promise("tomorrow by 12 PM")})
+    said = " ".join(one.text for one in compose(turn, facts, channel="voice", content=load_content()))
+    first = re.search(r"(For|Para) [\w ]+, (press|marque) [0-8]", said)
+    assert spoken_seconds(said[: first.start()]) <= 9
+
+
+def test_nurses_who_are_all_busy_are_at_work():
+    says = (Say("voice.nobody_free"), Say("nurse.done", promise_for="nurse", already="nurse.already"))
+    filled = fill(Turn(State(), says), {"nurse": Promise("today by 5 PM", closed=True)})
+    assert [one.id for one in filled.say] == ["voice.nobody_free", "nurse.done"]

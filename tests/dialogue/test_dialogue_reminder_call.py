@@ -114,6 +114,6 @@ def test_who_stays_silent_is_asked_three_times_and_then_to_call() -> None:
         heard.append((said(turn), turn.ends))
     assert heard == [
         (["voice.silence.1", "reminder.unclear"], False),
-        (["voice.silence.2", "reminder.unclear"], False),
+        (["voice.silence.2", "reminder.unclear", "voice.for_a_nurse"], False),
         ([PLEASE_CALL], True),
     ]

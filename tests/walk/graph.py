@@ -21,6 +21,7 @@ from tests.walk.steps import (
     Point,
 )
 
+CUT_SHORT = ("1", "0", "*", "#", "purple elephants")  # while the words before the ringing are said
 TEN_DIGITS = "202 555 0144"
 
 
@@ -61,7 +62,8 @@ def tries(point: Point) -> tuple[str, ...]:
     """What can be tried at a point."""
     match point.document.kind:
         case "rings":
-            return (ANSWERED, NOBODY, HANG_UP)
+            before = (*CUT_SHORT, ALARM[point.language]) if point.document.all("Gather") else ()
+            return (ANSWERED, NOBODY, *before, HANG_UP)
         case "records":
             return (SPOKE, SAID_NOTHING, HANG_UP)
         case "ends":
@@ -75,7 +77,7 @@ def tries(point: Point) -> tuple[str, ...]:
 
 def takes_a_number(document: Document) -> bool:
     """Whether the caller keys in a whole number here."""
-    return any("numDigits" not in gather.attributes for gather in document.all("Gather"))
+    return document.kind == "listens" and "numDigits" not in document.all("Gather")[-1].attributes
 
 
 def explore(caller: Caller) -> Graph:

@@ -58,9 +58,23 @@ class Document:
         return " ".join(one.text for one in self.all("Say"))
 
     @property
+    def prompts(self) -> list[str]:
+        """What is said between two moments at which the caller can choose, or at which something happens.
+
+        Words inside a <Gather> can be cut short by a key and are followed by a moment to press or speak.
+        """
+        prompts = [""]
+        for verb in self.verbs:
+            said = verb.text if verb.name == "Say" else " ".join(say.text for say in verb.children)
+            prompts[-1] = f"{prompts[-1]} {said}".strip()
+            if verb.name in {"Gather", "Dial", "Record"}:
+                prompts.append("")
+        return [prompt for prompt in prompts if prompt]
+
+    @property
     def kind(self) -> str:
         """What the line does after its words: listens, rings, records, or ends the call."""
-        for name, kind in (("Gather", "listens"), ("Dial", "rings"), ("Record", "records")):
+        for name, kind in (("Dial", "rings"), ("Record", "records"), ("Gather", "listens")):
             if self.all(name):
                 return kind
         return "ends"

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.walk.conftest import BASE
-from tests.walk.graph import Graph, takes_a_number, unserved
+from tests.walk.graph import CUT_SHORT, Graph, takes_a_number, unserved
 from tests.walk.steps import ALARM, HANG_UP, SILENCE, WORDS_A_MINUTE, Document
 
 LONGEST_PROMPT = 20  # seconds (clinic rules 6)
+LONGEST_SPEECH = 32  # seconds: an answer, then the usual choices
 BEFORE_THE_FIRST_CHOICE = 9  # seconds
 BEFORE_ANY_ANSWER = 25  # seconds
 LONGEST_DOCUMENT = 16_000  # bytes
@@ -41,24 +42,50 @@ def test_every_gather_has_an_address_of_its_own_and_every_address_is_ours(graph:
 
 
 def test_no_prompt_is_longer_than_twenty_seconds(graph: Graph) -> None:
+    """A prompt is all that is said between two moments at which the caller can choose."""
     for document in documents(graph):
-        answer = document.kind == "listens" and "press star" in document.said
-        prompts = re.split(r"(?<=[.?!]) ", document.said)
-        assert max(map(seconds, prompts)) <= LONGEST_PROMPT, document.said
-        if not answer:
-            asked = seconds(document.said)
-            assert asked <= 2 * LONGEST_PROMPT, (asked, document.said)
+        for prompt in document.prompts:
+            assert seconds(prompt) <= LONGEST_PROMPT, prompt
+        assert seconds(document.said) <= LONGEST_SPEECH, document.said
+
+
+def test_every_prompt_can_be_cut_short(graph: Graph) -> None:
+    """All but the last words of a call, and those before a tone, are said while the line listens."""
+    for document in documents(graph):
+        plain = [verb.text for verb in document.verbs if verb.name == "Say"]
+        assert not plain or document.kind in {"ends", "records"}, document.said
+
+
+def test_words_before_ringing_that_are_cut_short_are_followed_by_the_ringing(graph: Graph) -> None:
+    tried = 0
+    for number, ways in enumerate(graph.ways):
+        for way in ways:
+            if graph.points[number].document.kind != "rings" or way.what not in CUT_SHORT:
+                continue
+            assert way.to is not None
+            after = graph.points[way.to].document
+            assert after.kind == ("listens" if way.what == "#" else "rings"), (way.what, after.said)
+            tried += after.kind == "rings"
+            if way.what in {"1", "0"}:
+                numbers = [one.text for one in graph.points[number].document.all("Number")]
+                assert [one.text for one in after.all("Number")] == numbers, "the one that did not ring yet"
+    rings = any(point.document.kind == "rings" for point in graph.points)
+    assert bool(tried) == rings
 
 
 def test_the_first_choice_and_every_answer_come_soon(graph: Graph) -> None:
     """Words heard until the key is named: a caller presses as soon as they know which."""
-    first = graph.points[0].document.said
-    choice = re.search(r"For [\w ]+, press 1\b", first)
-    assert choice is not None
-    assert seconds(first[: choice.start()]) <= BEFORE_THE_FIRST_CHOICE
+    assert before_the_first_choice(graph.points[0].document.said) <= BEFORE_THE_FIRST_CHOICE
     for language, (answers, slowest) in slowest_answers(graph).items():
         assert answers == 8, language
         assert slowest <= BEFORE_ANY_ANSWER, language
+
+
+def before_the_first_choice(said: str) -> float:
+    """Seconds of speech before the first choice, changing the language not counted as one."""
+    choice = re.search(r"(?:For|Para) [\w ]+, (?:press|marque) [0-8]\b", said)
+    assert choice is not None, said
+    return seconds(said[: choice.start()])
 
 
 def slowest_answers(graph: Graph) -> dict[str, tuple[int, float]]:
@@ -95,8 +122,12 @@ def slowest_answers(graph: Graph) -> dict[str, tuple[int, float]]:
 def test_a_caller_has_time_to_answer(graph: Graph) -> None:
     for document in documents(graph):
         for gather in document.all("Gather"):
-            assert int(gather.attributes["timeout"]) >= 10
-            assert gather.attributes["actionOnEmptyResult"] == "true", "silence comes back to us"
+            goes_on = gather is not document.all("Gather")[-1] or document.kind == "rings"
+            if goes_on:
+                assert "actionOnEmptyResult" not in gather.attributes, "silence leads to what follows"
+            else:
+                assert int(gather.attributes["timeout"]) >= 10
+                assert gather.attributes["actionOnEmptyResult"] == "true", "silence comes back to us"
 
 
 def test_there_is_no_dead_end_and_a_person_is_two_steps_away_from_everywhere(graph: Graph) -> None:

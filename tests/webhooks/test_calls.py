@@ -135,7 +135,7 @@ def test_a_caller_without_a_number_keys_one_in_for_the_callback(carrier: Carrier
     assert item.contact.number == "+12025550188"
 
 
-@pytest.mark.parametrize("keys", ["0", "123", "9" * 40, "**##", "0000000000"])
+@pytest.mark.parametrize("keys", ["5", "123", "9" * 40, "**##", "0000000000"])
 def test_a_number_that_is_none_is_not_taken(carrier: Carrier, keys: str) -> None:
     sid = new_sid("CA")
     carrier.call(sid, 0, caller="anonymous")
@@ -187,7 +187,34 @@ def test_an_opt_in_on_a_call_is_written_down_as_spoken_also_after_an_opt_out(car
     sid = new_sid("CA")
     carrier.call(sid, 0)
     carrier.call(sid, 1, SpeechResult="stop")
-    assert "again" in heard(carrier.call(sid, 2, SpeechResult="start"))
+    carrier.call(sid, 2, SpeechResult="yes")
+    carrier.call(sid, 3, SpeechResult="start")
+    assert "again" in heard(carrier.call(sid, 4, SpeechResult="yes please"))
     with carrier.parts.db.begin() as session:
         events = session.scalars(sa.select(ConsentEvent).order_by(ConsentEvent.id)).all()
-        assert [(one.kind, one.method) for one in events] == [("opt_out", "speech"), ("opt_in", "speech")]
+        assert [(one.kind, one.method, one.words) for one in events] == [
+            ("opt_out", "speech", "stop\nyes"),
+            ("opt_in", "speech", "start\nyes please"),
+        ]
+
+
+@pytest.mark.parametrize("word", ["stop", "wrong number", "start"])
+def test_a_spoken_word_of_consent_changes_nothing_until_it_is_confirmed(carrier: Carrier, word: str) -> None:
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    assert "press 1 or say yes" in heard(carrier.call(sid, 1, SpeechResult=word))
+    carrier.call(sid, 2, SpeechResult=word)
+    carrier.post("/voice/status", {"CallSid": sid, "CallStatus": "completed", "CallDuration": "31"})
+    with carrier.parts.db.begin() as session:
+        assert session.scalars(sa.select(ConsentEvent)).all() == []
+    assert items(carrier) == []
+
+
+def test_an_opt_out_confirmed_by_key_is_written_down_with_the_words_and_the_key(carrier: Carrier) -> None:
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    carrier.call(sid, 1, SpeechResult="stop calling me")
+    assert "no more automatic texts or calls" in heard(carrier.call(sid, 2, Digits="1"))
+    with carrier.parts.db.begin() as session:
+        event = session.scalars(sa.select(ConsentEvent)).one()
+        assert (event.kind, event.method, event.words) == ("opt_out", "key", "stop calling me\n1")

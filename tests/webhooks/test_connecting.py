@@ -211,8 +211,22 @@ def test_a_hidden_number_is_connected_and_asked_for_a_number_only_when_nobody_an
     confirm = carrier.call(sid, 3, caller="anonymous", Digits="2025550144")
     assert "If that is right" in heard(confirm)
     done = carrier.call(sid, 4, caller="anonymous", Digits="1")
-    assert done.find("Dial") is not None, "somebody may be free by now"
+    assert done.find("Dial") is None, "they have all just rung"
+    assert "A nurse will call you" in heard(done)
     assert item(carrier).reason == "nurse"
+
+
+def test_words_before_the_ringing_can_be_cut_short_and_the_same_telephone_rings(carrier: Carrier) -> None:
+    staffed(carrier, DESK, NURSE)
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    document = carrier.call(sid, 1, SpeechResult="how long until it works and I want to talk to a nurse")
+    assert [verb.tag for verb in document] == ["Gather", "Dial"]
+    cut = carrier.call(sid, 2, Digits="1")
+    assert heard(cut) == "One moment, please."
+    assert [n.text for n in cut.iter("Number")] == [DESK]
+    alarm = carrier.call(sid, 3, SpeechResult="I can't breathe")
+    assert "nine one one now" in heard(alarm)
 
 
 def test_a_spoken_wish_for_a_nurse_rings_too_and_a_spoken_emergency_does_not(carrier: Carrier) -> None:

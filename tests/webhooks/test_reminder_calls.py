@@ -257,10 +257,11 @@ def test_nine_ends_all_messages_wherever_the_call_stands(place: Place, before: s
 def test_an_opt_out_in_words_is_one_too(place: Place) -> None:
     call = place()
     call.ask()
-    assert "no more automatic texts or calls" in call.says(SpeechResult="stop calling me")
+    assert "press 1 or say yes" in call.says(SpeechResult="stop calling me")
+    assert "no more automatic texts or calls" in call.says(SpeechResult="yes")
     with call.carrier.parts.db.begin() as session:
         event = session.scalars(sa.select(ConsentEvent).where(ConsentEvent.kind == "opt_out")).one()
-        assert (event.method, event.words) == ("speech", "stop calling me")
+        assert (event.method, event.words) == ("speech", "stop calling me\nyes")
 
 
 def test_star_repeats_the_question_and_zero_asks_for_a_person(place: Place) -> None:
@@ -276,7 +277,7 @@ def test_silence_is_helped_twice_and_ends_with_please_call(place: Place) -> None
     call.ask()
     first, second, third = call.silence(), call.silence(), call.silence()
     assert heard(first).startswith("We did not hear you. Take your time. If you are doing well, press 1.")
-    assert "Press a key on your phone" in heard(second)
+    assert "press a key on your phone" in heard(second)
     assert not ends(first)
     assert not ends(second)
     assert (heard(third), ends(third)) == (PLEASE_CALL, True)
