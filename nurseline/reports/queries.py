@@ -93,7 +93,7 @@ class _Asking:
 
     def items(self) -> dict[str, Items]:
         """What became of the items asked for, by reason; of all under the empty reason."""
-        item = CallbackItem
+        item, joining = CallbackItem, _Joining(self.period)
         kept_at = sa.func.least(
             item.first_attempt_at,
             item.first_contact_at,
@@ -106,16 +106,18 @@ class _Asking:
         query = sa.select(
             sa.func.coalesce(item.reason, ""),
             sa.func.count(),
-            *_spread(_seconds(item.created_at, item.first_attempt_at)),
-            *_spread(_seconds(item.created_at, item.first_contact_at)),
+            *_spread(joining.seconds("first_attempt_at")),
+            *_spread(joining.seconds("first_contact_at")),
             sa.func.count().filter(kept, mine),
             sa.func.count().filter(sa.or_(kept, due), mine),
             sa.func.count().filter(closed, item.outcome == "unreached_closed"),
             sa.func.count().filter(closed, mine),
             sa.func.count().filter(is_open, due, kept_at.is_(None)),
         )
-        found = query.where(*self._within(item.created_at), _asked_for()).group_by(
-            sa.func.rollup(item.reason)
+        found = (
+            joining.of(query)
+            .where(*self._within(item.created_at), _asked_for())
+            .group_by(sa.func.rollup(item.reason))
         )
         return {
             row[0]: Items(
@@ -132,14 +134,18 @@ class _Asking:
 
     def callbacks(self) -> Spread:
         """How long clinical items waited for the first call back. Whoever was put through waited for none."""
-        item = CallbackItem
+        item, joining = CallbackItem, _Joining(self.period)
         talked = sa.exists().where(
             CallbackEvent.subject_id == item.id,
             CallbackEvent.at == item.first_attempt_at,
             CallbackEvent.cause.startswith(PUT_THROUGH),
         )
-        query = sa.select(*_spread(_seconds(item.created_at, item.first_attempt_at))).where(
-            *self._within(item.created_at), _asked_for(), item.reason.in_(CLINICAL), ~talked
+        query = joining.of(sa.select(*_spread(joining.seconds("first_attempt_at")))).where(
+            *self._within(item.created_at),
+            _asked_for(),
+            item.reason.in_(CLINICAL),
+            item.merged_into.is_(None),  # the one call counts with the item that stayed
+            ~talked,
         )
         count, *rest = self.session.execute(query).one()
         return Spread(count, *_numbers(rest))
@@ -270,6 +276,38 @@ class _Asking:
 
     def _recent(self, row_id: InstrumentedAttribute[uuid.UUID]) -> ColumnElement[bool]:
         return row_id >= lowest_id(self.period.start - CLOCKS_DIFFER)
+
+
+class _Joining:
+    """Times of items that were joined: what a closed one waited for came to the one that stayed, and that one
+    waits as what it is now since the one that made it so was asked for."""
+
+    def __init__(self, period: Period) -> None:
+        joined = aliased(CallbackItem)
+        self._into = aliased(CallbackItem)
+        self._made = (
+            sa.select(joined.merged_into, joined.reason, sa.func.min(joined.created_at).label("at"))
+            .where(joined.merged_into.is_not(None), joined.created_at >= period.start)
+            .group_by(joined.merged_into, joined.reason)
+            .subquery()
+        )
+
+    def of(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        """The query, with what `seconds` needs."""
+        item, made = CallbackItem, self._made
+        became = sa.and_(made.c.merged_into == item.id, made.c.reason == item.reason)
+        return (
+            query.select_from(item)
+            .outerjoin(made, became)
+            .outerjoin(self._into, self._into.id == item.merged_into)
+        )
+
+    def seconds(self, name: str) -> ColumnElement[Any]:
+        """How long it took until what stands in the column of this name."""
+        own, theirs = getattr(CallbackItem, name), getattr(self._into, name)
+        since = sa.func.greatest(CallbackItem.created_at, self._made.c.at)
+        until = sa.func.coalesce(own, theirs)
+        return sa.case((until >= since, _seconds(since, until)))
 
 
 def _asked_for() -> ColumnElement[bool]:

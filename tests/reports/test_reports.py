@@ -82,6 +82,26 @@ def test_what_was_closed_unreached_is_a_share_of_what_was_closed(past: Past) -> 
     assert figures(past).items.unreached == Share(1, 2)
 
 
+def test_an_emergency_that_was_joined_to_an_older_item_waited_since_it_was_asked_for(past: Past) -> None:
+    ada = past.contact(TEN)
+    answered = {"tried": 2 * DAY + 3 * MINUTE, "spoke": 2 * DAY + 4 * MINUTE}
+    stays = past.item(ada, TEN - 2 * DAY, "emergency", closed=3 * DAY, **answered)  # was about scheduling
+    past.item(ada, TEN, "emergency", closed=MINUTE, outcome="duplicate", merged_into=stays.id)
+    today, before = figures(past), figures(past, "2026-03-01")
+    assert today.by_reason["emergency"].contact == Spread(1, 240, 240, 240)
+    assert before.by_reason["emergency"].attempt == Spread(1, 180, 180, 180)
+    assert (today.callbacks, before.callbacks) == (Spread(), Spread(1, 180, 180, 180))  # one call, once
+
+
+def test_a_try_before_another_item_was_joined_stays_the_first(past: Past) -> None:
+    ada = past.contact(TEN)
+    stays = past.item(ada, TEN, "clinical", tried=HOUR)
+    past.item(ada, TEN + 2 * HOUR, "schedule", closed=3 * HOUR, outcome="duplicate", merged_into=stays.id)
+    found = figures(past)
+    assert found.by_reason["clinical"].attempt == Spread(1, 3600, 3600, 3600)
+    assert found.by_reason["schedule"].attempt == Spread()  # nobody has called since
+
+
 def test_who_was_put_through_at_once_was_not_called_back(past: Past) -> None:
     talked = past.item(past.contact(TEN), TEN, "nurse", tried=MINUTE, spoke=MINUTE)
     past.event(talked, TEN + MINUTE, "spoke with staff for 0 min 40 s")
