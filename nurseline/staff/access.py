@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -46,6 +46,8 @@ WHY_OUT = {
     "too_long": "You were signed out after ten hours. Sign in to go on.",
     "ended": "You are signed out. Sign in to go on.",
 }
+TYPED_BY = "typed_by"  # in a form that was kept over a sign-out: whose words these are
+SOMEBODY_ELSE = "Somebody else typed this, so it was neither shown nor sent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ def gate() -> ResponseReturnValue | None:
     if not viewer().roles & roles:
         log.warning("staff.forbidden", staff=viewer().id, endpoint=request.endpoint)
         abort(403)
+    if keeps and request.form.get(TYPED_BY, viewer().id) != viewer().id:
+        return _kept(SOMEBODY_ELSE, request.form.items(multi=True)), 409
     if request.method not in {"GET", "HEAD", "OPTIONS"} and not keeps:
         csrf.protect()
     return None
@@ -163,13 +167,28 @@ def _to_sign_in(why: sessions.Ended, *, keeps: bool) -> ResponseReturnValue:
     if entrance.is_waiting():
         return redirect(url_for("staff.second_step", next=back))
     was_signed_in, locked = SESSION_ID in session, why == "idle"
+    typed_by = _whose(session.get(SESSION_ID)) if keeps else ""
     if not locked:  # a locked session opens again by its person's password
         session.clear()
     if was_signed_in and keeps and request.method == "POST":
-        typed = [(name, text) for name, text in request.form.items(multi=True) if name != "csrf_token"]
-        return render_template("staff/signed_out.html", why=WHY_OUT[why], typed=typed, locked=locked), 401
+        typed = [pair for pair in request.form.items(multi=True) if pair[0] not in {"csrf_token", TYPED_BY}]
+        typed += [(TYPED_BY, typed_by)] if typed_by else []
+        return _kept(WHY_OUT[why], typed, locked=locked), 401
     if locked:
         return redirect(url_for("staff.locked", next=back))
     if was_signed_in:
         flash(WHY_OUT[why], "info")
     return redirect(url_for("security.login", next=back))
+
+
+def _kept(why: str, typed: Iterable[tuple[str, str]], *, locked: bool = False) -> str:
+    """A page that keeps what was typed, unseen, until its person can send it again."""
+    return render_template("staff/signed_out.html", why=why, typed=typed, locked=locked)
+
+
+def _whose(session_id: str | None) -> str:
+    """The id of the person whose session this was; empty if that is not known any more."""
+    if session_id is None:
+        return ""
+    with current_parts().db.begin() as rows:
+        return str(sessions.person_of(rows, uuid.UUID(session_id)) or "")

@@ -48,6 +48,11 @@ def check(
     return None
 
 
+def person_of(session: Session, session_id: uuid.UUID) -> uuid.UUID | None:
+    """The account of a session, open or ended."""
+    return session.scalar(sa.select(StaffSession.user_id).where(StaffSession.id == session_id))
+
+
 def unlock(session: Session, session_id: uuid.UUID, user_id: uuid.UUID, *, now: datetime) -> bool:
     """Open a session that has locked itself; False if it has ended or is too old for that."""
     opened = session.scalar(

@@ -91,9 +91,9 @@ class Desk:
                 session, self.parts, email=email, name=name, role=role, password_hash=password_hash()
             )
 
-    def signed_in(self, name: str = "Ada", role: str = "nurse") -> Browser:
-        """The browser of a new person who has signed in (without the slow password check)."""
-        browser, user = self.browser(), self.account(name, role)
+    def signed_in(self, who: str | StaffUser = "Ada", role: str = "nurse") -> Browser:
+        """The browser of somebody, or of a new person, who has signed in without the slow password check."""
+        browser, user = self.browser(), who if isinstance(who, StaffUser) else self.account(who, role)
         with self.parts.db.begin() as session:
             session_id = sessions.open_session(session, user.id, now=self.clock.now())
         with browser.client.session_transaction() as cookie:

@@ -231,16 +231,25 @@ def test_a_call_longer_than_the_claim_can_still_be_recorded(desk: Desk) -> None:
 
 def test_words_typed_before_a_sign_out_can_be_sent_after_signing_in_again(desk: Desk) -> None:
     item = desk.item()
-    ada = holding(desk, item)
+    user = desk.account("Ada")
+    ada = desk.signed_in(user)
+    ada.post(f"/staff/items/{item}/claim")
+    ada.get(f"/staff/items/{item}")
     desk.clock.advance(timedelta(hours=10))
     form = {**SPOKEN, "note": "\nfelt well\n<b>again</b>"}
     out = ada.post(f"/staff/items/{item}/outcome", form)
     assert out.status_code == 401
     assert "What you typed is not lost" in out.text
     kept = dict(re.findall(r'<textarea name="(\w+)" hidden>\n(.*?)</textarea>', out.text, re.DOTALL))
-    assert {name: unescape(text) for name, text in kept.items()} == form
-    ada = desk.signed_in("Ada")
-    stale = ada.client.post(f"/staff/items/{item}/outcome", data=form)
+    kept = {name: unescape(text) for name, text in kept.items()}
+    assert kept == {**form, "typed_by": str(user.id)}
+    other = desk.signed_in("Ben").client.post(f"/staff/items/{item}/outcome", data=kept)
+    assert other.status_code == 409
+    assert "Somebody else typed this" in other.text
+    assert "felt well" not in re.sub(r"(?s)<textarea[^>]* hidden>.*?</textarea>", "", other.text)
+    assert stored(desk, item).status != "done"
+    ada = desk.signed_in(user)
+    stale = ada.client.post(f"/staff/items/{item}/outcome", data=kept)
     assert stale.status_code == 422
     assert "belongs to an earlier sign-in" in stale.text
     assert "felt well" in stale.text
