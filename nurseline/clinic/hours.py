@@ -130,7 +130,7 @@ def parse_hours(text: str, zone: ZoneInfo) -> Hours:
     for day, intervals_of_day in enumerate(week):
         intervals_of_day.sort()
         if any(b > c for (_, b), (c, _) in pairwise(intervals_of_day)):
-            raise HoursError(f"the intervals of {DAYS[day]} overlap")
+            raise HoursError(f"the intervals of {DAYS[day].capitalize()} overlap")
     if sum(b - a for day_ in week for a, b in day_) < LEAST_WEEK_MINUTES:
         raise HoursError("the opening hours hold less than two hours a week")
     return Hours(tuple(tuple(day_) for day_ in week), zone)
