@@ -282,6 +282,16 @@ def release(session: Session, item_id: uuid.UUID, staff: Staff, *, now: datetime
         raise QueueError(not_yours(fresh(session, item_id)))
 
 
+def give_back_all(session: Session, staff_id: str, *, now: datetime, actor: str) -> int:
+    """Return what somebody has who is not at work any more, but for a call that goes on; how many."""
+    theirs = [IS_OPEN, CallbackItem.claimed_by == staff_id, CallbackItem.status == "claimed"]
+    ids = session.scalars(sa.select(CallbackItem.id).where(*theirs).order_by(CallbackItem.id)).all()
+    moved = MOVES.move(
+        session, ids, "new", at=now, cause="released", actor=actor, only_if=theirs, values=FREE
+    )
+    return len(moved)
+
+
 def give_back_expired(session: Session, *, now: datetime, item_id: uuid.UUID | None = None) -> int:
     """Return items whose claim ran out to the queue, with their original promise; how many."""
     ended = [CallbackItem.lease_until.is_not(None), CallbackItem.lease_until < now]

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from nurseline.callbacks.service import give_back_all
 from nurseline.staff import audit, passwords, second_step, sessions
 from nurseline.staff.models import StaffRole, StaffUser
 from nurseline.staff.rights import ROLE_WORDS
@@ -122,11 +123,15 @@ def set_roles(
 
 
 def disable(session: Session, user: StaffUser, *, now: datetime, actor: str) -> None:
-    """Close the account and end its sessions. Raises PeopleError for the last administrator."""
+    """Close the account, end its sessions, and give back its items: an emergency would look taken.
+
+    Raises PeopleError for the last administrator.
+    """
     _lock_roles(session)
     _another_admin(session, user)
     user.active = False
     end_sessions(session, user, now=now)
+    give_back_all(session, str(user.id), now=now, actor=actor)
     audit.record(session, actor, "account_disabled", at=now, account_id=user.id)
 
 

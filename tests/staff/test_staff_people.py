@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from nurseline.callbacks.models import CallbackItem
 from nurseline.staff import people, second_step
 from nurseline.staff.models import StaffAudit, StaffSession, StaffUser
 from nurseline.staff.people import PeopleError
@@ -232,6 +233,24 @@ def test_the_last_administrator_cannot_be_closed_or_made_less(desk: Desk) -> Non
     assert (
         "The account is closed" in admin.post(f"/staff/people/{ben.id}/disable", follow_redirects=True).text
     )
+
+
+def test_an_item_of_somebody_whose_account_is_closed_is_free_at_once(desk: Desk) -> None:
+    ben = desk.account("Ben")
+    emergency, done = desk.item("emergency"), desk.item("schedule")
+    browser = desk.signed_in(ben)
+    for item in (emergency, done):
+        browser.post(f"/staff/items/{item}/claim")
+    browser.post(f"/staff/items/{done}/outcome", {"outcome": "spam_or_test"})
+    other = desk.item("nurse")
+    desk.signed_in("Ada").post(f"/staff/items/{other}/claim")
+    admin = desk.signed_in("Eve", "admin")
+    admin.get(f"/staff/people/{ben.id}")
+    admin.post(f"/staff/people/{ben.id}/disable")
+    with desk.parts.db.begin() as session:
+        stand = [session.get_one(CallbackItem, item) for item in (emergency, done, other)]
+        assert [one.status for one in stand] == ["new", "done", "claimed"]
+        assert stand[0].claimed_by is None
 
 
 def test_two_administrators_cannot_close_each_other_at_the_same_moment(desk: Desk) -> None:
