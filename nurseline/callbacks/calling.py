@@ -314,11 +314,11 @@ def _of_staff(session: Session, attempt_id: uuid.UUID, call_sid: str) -> Callbac
 
 
 def _of_patient(session: Session, attempt_id: uuid.UUID, call_sid: str) -> CallbackAttempt | None:
-    """The attempt, locked, whose call to the patient this is."""
+    """The attempt, locked, whose call to the patient this is. ``call_sid`` empty: the carrier named none."""
     attempt = locked(session, attempt_id)
     if attempt is not None and attempt.patient_call_sid is None:
-        attempt.patient_call_sid = call_sid
-    if attempt is None or attempt.patient_call_sid != call_sid:
+        attempt.patient_call_sid = call_sid or None
+    if attempt is None or (call_sid and attempt.patient_call_sid != call_sid):
         log.warning("callback_call.unmatched")
         return None
     return attempt

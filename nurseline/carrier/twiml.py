@@ -120,6 +120,17 @@ def ask(prompts: Sequence[Prompt], listen: Listen) -> str:
     return str(response)
 
 
+def last_words(prompts: Sequence[Prompt], listen: Listen) -> str:
+    """Say ``prompts``, which a key may interrupt, then wait; after a silence the call ends."""
+    response = VoiceResponse()
+    *before, last = _breaths(prompts) or [[]]
+    for breath in before:
+        response.append(_gather(breath, _passing(listen)))
+    response.append(_gather(last, replace(listen, waits=False)))
+    response.hangup()
+    return str(response)
+
+
 def ring(prompts: Sequence[Prompt], to: Ring, listen: Listen) -> str:
     """Say ``prompts``, which a key may interrupt, then ring a telephone until somebody takes the call."""
     response = VoiceResponse()

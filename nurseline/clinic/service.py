@@ -245,13 +245,35 @@ def put_first(session: Session, phone_id: uuid.UUID) -> None:
 
 def ringing(session: Session, hours: Hours, now: datetime) -> list[StaffPhone]:
     """Phones that ring for callers now, first to be tried first. None: nobody is on shift."""
-    return [phone for phone in phones(session) if phone.rings and _on_shift(phone, hours, now)]
+    return ringing_of(phones(session), hours, now)
+
+
+def ringing_of(every: Sequence[StaffPhone], hours: Hours, now: datetime) -> list[StaffPhone]:
+    """Of every phone those that ring for callers now, first to be tried first. None: nobody is on shift.
+
+    One whose own hours cannot be read does not ring, and keeps no other from ringing (`unreadable`).
+    """
+    return [phone for phone in every if phone.rings and _on_shift(phone, hours, now)]
+
+
+def unreadable(phone: StaffPhone, zone: ZoneInfo) -> bool:
+    """Whether a phone has hours of its own that cannot be read."""
+    try:
+        if phone.shift:
+            parse_hours(phone.shift, zone)
+    except HoursError:
+        return True
+    return False
 
 
 def on_call(session: Session, hours: Hours, now: datetime) -> list[StaffPhone]:
     """Phones that alarms go to: those on duty now, else everybody on the list. A holiday ends no duty."""
     every = [phone for phone in phones(session) if phone.on_call]
-    on_duty = (p for p in every if not p.shift or parse_hours(p.shift, hours.zone).is_open(now))
+    on_duty = (
+        p
+        for p in every
+        if not p.shift or unreadable(p, hours.zone) or parse_hours(p.shift, hours.zone).is_open(now)
+    )
     return list(on_duty) or every
 
 
@@ -259,6 +281,8 @@ def _on_shift(phone: StaffPhone, hours: Hours, now: datetime) -> bool:
     """Whether it rings for callers: in its own weekly hours, but on no day on which the clinic is closed."""
     if not phone.shift:
         return hours.is_open(now)
+    if unreadable(phone, hours.zone):
+        return False
     closed = {day: () for day, intervals in hours.days.items() if not intervals}
     return parse_hours(phone.shift, hours.zone).with_days(closed).is_open(now)
 

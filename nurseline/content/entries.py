@@ -81,6 +81,8 @@ class Calendar:
     hour: str
     today: str
     tomorrow: str
+    tonight: str
+    midnight: str
     day: str
     range: str
     days: str

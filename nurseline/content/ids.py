@@ -39,7 +39,7 @@ _REPAIR: Final = (
 )
 _SAFETY: Final = (
     "emergency emergency.both crisis urgent alert.emergency alert.late alert.nobody alert.refused "
-    "alert.due alert.unclaimed alert.off_shift alert.decide"
+    "alert.due alert.unclaimed alert.off_shift alert.decide alert.shift"
 )
 _REMINDER_REPLIES: Final = "reminder.well reminder.question reminder.worse reminder.unclear"
 _VOICE: Final = (

@@ -25,6 +25,8 @@ _PATTERNS: Final[Mapping[str, set[str]]] = {
     "hour": {"clock"},
     "today": {"time"},
     "tomorrow": {"time"},
+    "tonight": {"time"},
+    "midnight": set(),
     "day": {"weekday", "month", "date", "time"},
     "range": {"first", "last"},
     "days": {"days", "times"},

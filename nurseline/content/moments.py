@@ -7,6 +7,7 @@ from nurseline.content.entries import Calendar, Channel, Content
 
 _SPAN = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
 _PART = re.compile(r"([A-Z][a-z]{2})(?:-([A-Z][a-z]{2}))?\s+([\d:,\s-]+)")
+NIGHT_ENDS = 5  # o'clock: an hour before it belongs to the night that begins the day before
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -26,10 +27,16 @@ def promise_words(
     if late == 0 and (due.second or due.microsecond):
         late = 5
     shown = (due + timedelta(minutes=late)).replace(second=0, microsecond=0)
+    # The end of a day and not the beginning of the next: "tomorrow by 12 AM" misses the night by a day.
+    midnight = (shown.hour, shown.minute) == (0, 0)
+    if midnight:
+        shown -= timedelta(days=1)
     days = (shown.date() - now.date()).days
     pattern = calendar.today if days == 0 else calendar.tomorrow if days == 1 else calendar.day
+    if days == 1 and shown.hour < NIGHT_ENDS and not midnight:
+        pattern = calendar.tonight
     return pattern.format(
-        time=_at(shown.hour, shown.minute, calendar),
+        time=calendar.midnight if midnight else _at(shown.hour, shown.minute, calendar),
         weekday=calendar.weekdays[shown.weekday()],
         month=calendar.months[shown.month - 1],
         date=shown.day,

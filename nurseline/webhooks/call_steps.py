@@ -19,6 +19,7 @@ from nurseline.messaging.models import Call, CallStep
 
 ALARMS = frozenset({"emergency", "urgent"})
 NOT_UNDERSTOOD = Meaning("none", "unknown", 0.0)
+WORDS = "words"  # in the memory of a call: what was said before the request can be stored
 MOST_STEPS = 200  # a call that goes round for longer is ended after a callback was recorded
 
 

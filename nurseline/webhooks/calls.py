@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from nurseline.callbacks import service as callbacks
+from nurseline.callbacks.adopting import adopt
 from nurseline.callbacks.promises import as_reason
 from nurseline.carrier import twiml
 from nurseline.clinic.models import StaffPhone
@@ -42,6 +43,7 @@ from nurseline.webhooks.by_text import may_text
 from nurseline.webhooks.call_steps import (
     MOST_STEPS,
     NOT_UNDERSTOOD,
+    WORDS,
     Input,
     answered_before,
     keep,
@@ -66,7 +68,6 @@ from nurseline.webhooks.wording import worded
 FINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 SILENCE_SECONDS = 10  # a relay operator types the prompt and the answer
 NUMBER_SECONDS = 20
-WORDS = "words"  # in the memory of a call: what was said before the request can be stored
 WORDS_KEPT = 1600  # characters
 UNFINISHED = frozenset(
     {
@@ -205,6 +206,8 @@ def _record(
     given = Input(form.heard, form.by_key)
     words = words_of(caller.state, turn, given.words)
     party = _party(parts, session, caller, words, turn, keys=given.keys)
+    if caller.contact is None and party.contact is not None and turn.state.recall("call_number"):
+        adopt(session, f"call:{caller.call.call_sid}", party.contact, now=parts.clock.now())
     done = carry_out(parts, session, party, turn.effects)
     for reason in promises_needed(turn):
         standing = callbacks.standing(session, party.key, reason)

@@ -10,16 +10,22 @@ import uuid
 from datetime import timedelta
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Session
 
 from nurseline.callbacks import service as callbacks
+from nurseline.callbacks.promises import as_reason
 from nurseline.carrier import twiml
 from nurseline.clinic import service as clinic
 from nurseline.clinic.models import StaffPhone
-from nurseline.dialogue import State
+from nurseline.dialogue import RequestCallback, State
 from nurseline.messaging.models import Call, Contact, OutboundMessage
 from nurseline.parts import Parts
 from nurseline.webhooks.alerts import alert_staff
+from nurseline.webhooks.call_steps import WORDS
+from nurseline.webhooks.effects import Party, carry_out
+
+log = structlog.get_logger(__name__)
 
 MOST_PHONES = 5  # so that nobody hears it ring for longer than two minutes
 RING_SECONDS = 20  # below what most mailboxes wait
@@ -80,8 +86,21 @@ def taken_document(parts: Parts, call_id: uuid.UUID, phone_id: uuid.UUID, key: s
         call, phone = session.get(Call, call_id), session.get(StaffPhone, phone_id)
         if call is None or call.ended_at is not None:
             return twiml.hang_up()
+        _leave_item(parts, session, call)
         _note(parts, session, call, f"taken by {phone.name if phone else 'a telephone'}")
     return twiml.connect()
+
+
+def _leave_item(parts: Parts, session: Session, call: Call) -> None:
+    """A caller who hides the number is taken: leave an item of the call, which wants an outcome."""
+    state = State.from_json(call.state)
+    if call.contact_id is not None or not state.recall("pending"):
+        return
+    party = Party(None, f"call:{call.call_sid}", "call", call.call_sid, state.recall(WORDS) or "")
+    reason = as_reason(state.recall("reason") or "nurse")
+    if callbacks.standing(session, party.key, reason) is None:
+        carry_out(parts, session, party, (RequestCallback(reason),))
+    call.pending = False
 
 
 def note_talk(parts: Parts, session: Session, call: Call, seconds: int | None) -> None:
@@ -96,19 +115,30 @@ def alarm_if_nobody(parts: Parts, session: Session) -> None:
     At most once an hour. A clinic that has entered no telephones takes call backs only: no alarm.
     """
     now = parts.clock.now()
-    if not parts.hours.is_open(now) or not any(phone.rings for phone in clinic.phones(session)):
+    if not parts.hours.is_open(now):
         return
-    if somebody_on_shift(parts, session):
+    every = clinic.phones(session)
+    if not any(phone.rings for phone in every) or clinic.ringing_of(every, parts.hours, now):
         return
-    told = sa.select(OutboundMessage.id).where(
-        OutboundMessage.content_id == "alert.nobody", OutboundMessage.created_at > now - ALARM_AGAIN
-    )
-    if session.scalar(told.limit(1)) is None:
-        alert_staff(parts, session, "alert.nobody")
+    _alarm_once(parts, session, "alert.nobody")
 
 
 def _ringing(parts: Parts, session: Session) -> list[StaffPhone]:
-    return clinic.ringing(session, parts.hours, parts.clock.now())
+    every = clinic.phones(session)
+    if any(phone.rings and clinic.unreadable(phone, parts.settings.zone) for phone in every):
+        log.error("connecting.shift_unreadable")
+        _alarm_once(parts, session, "alert.shift")
+    return clinic.ringing_of(every, parts.hours, parts.clock.now())
+
+
+def _alarm_once(parts: Parts, session: Session, content_id: str) -> None:
+    """Tell staff, at most once an hour."""
+    told = sa.select(OutboundMessage.id).where(
+        OutboundMessage.content_id == content_id,
+        OutboundMessage.created_at > parts.clock.now() - ALARM_AGAIN,
+    )
+    if session.scalar(told.limit(1)) is None:
+        alert_staff(parts, session, content_id)
 
 
 def _tried(state: State) -> tuple[str, ...]:

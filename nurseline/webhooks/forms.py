@@ -102,7 +102,8 @@ class CallEnd:
 class DialEnd:
     """How another telephone's call ended, told to the call that rang it. ``leg_sid``: that other call's.
 
-    ``seconds``: from its answer to its end. Twilio, "Dial", action.
+    It is empty where there was no such call, as of a number that could not be dialled. ``seconds``: from its
+    answer to its end. Twilio, "Dial", action.
     """
 
     call_sid: str
@@ -135,7 +136,7 @@ def read_text(form: Form) -> TextForm:
 def read_call(form: Form) -> CallForm:
     """Raises BadFormError without a usable CallSid."""
     digits = re.sub(r"[^0-9*#]", "", form.get("Digits", ""))
-    heard = digits or _clean(form.get("SpeechResult", ""))
+    heard = digits or _clean(form.get("SpeechResult", "")).strip()
     return CallForm(
         _sid(form, "CallSid", _CALL_SID),
         _clean(form.get("From", ""))[:_SENDER_LONGEST],
@@ -199,10 +200,11 @@ def read_call_end(form: Form) -> CallEnd:
 
 
 def read_dial_end(form: Form) -> DialEnd:
-    """Raises BadFormError without usable sids of both calls, or without a status."""
+    """Raises BadFormError without a usable CallSid, or without a status."""
+    leg_sid = form.get("DialCallSid", "")
     return DialEnd(
         _sid(form, "CallSid", _CALL_SID),
-        _sid(form, "DialCallSid", _CALL_SID),
+        leg_sid if _CALL_SID.fullmatch(leg_sid) else "",
         _sid(form, "DialCallStatus", _STATUS),
         _number(form.get("DialCallDuration", "")),
     )

@@ -10,6 +10,7 @@ from flask import Response, request
 
 from nurseline.parts import current_parts
 from nurseline.webhooks.forms import BadFormError
+from nurseline.webhooks.last_resort import unreachable_document
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +55,15 @@ def webhook(fallback: Fallback | None) -> Callable[[View], Callable[..., Respons
         return guarded
 
     return wrap
+
+
+def voice_in_twiml(response: Response) -> Response:
+    """Let also what never reached a view of a call be answered in TwiML: too long, no such address."""
+    of_a_call = request.path == "/voice" or request.path.startswith("/voice/")
+    if of_a_call and response.status_code in {404, 405, 413} and response.mimetype == "text/html":
+        response.set_data(unreachable_document())
+        response.content_type = XML
+    return response
 
 
 def _signed() -> bool:

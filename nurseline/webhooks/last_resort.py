@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import structlog
 from flask import request
 
@@ -12,9 +14,13 @@ from nurseline.language import understand
 from nurseline.messaging.contacts import contact_for
 from nurseline.parts import current_parts
 from nurseline.phone import parse
+from nurseline.webhooks.call_steps import MOST_STEPS
 from nurseline.webhooks.effects import Party, carry_out
 
 log = structlog.get_logger(__name__)
+WORDS_LONGEST = 2000  # characters
+WAIT_SECONDS = 10
+_STEP = re.compile(r"(/voice/(?:step|reminder)/)(\d{1,4})")
 
 
 def text_document() -> str | None:
@@ -30,10 +36,38 @@ def text_document() -> str | None:
 
 
 def call_document() -> str:
-    """Words for a caller whose call could not be handled; then the call ends."""
-    content_id = _saved_as(request.form.get("SpeechResult", "").replace("\x00", ""), "call")
-    said = current_parts().say(content_id, "en", channel="voice")
-    return twiml.farewell([twiml.Prompt(said.text, "en")])
+    """Words for a caller whose call could not be handled, in every language: nobody knows which is theirs.
+
+    The line still listens, for what broke may work again at the next step.
+    """
+    words = request.form.get("SpeechResult", "").replace("\x00", "").strip()[:WORDS_LONGEST]
+    prompts = _in_every_language(_saved_as(words, "call"))
+    if (action := _next_step()) is None:
+        return twiml.farewell(prompts)
+    return twiml.last_words(prompts, twiml.Listen(action, 1, WAIT_SECONDS, twiml.Speech("en")))
+
+
+def unreachable_document() -> str:
+    """Words for a caller whose request cannot even be read: too long, or of no address of ours."""
+    return twiml.farewell(_in_every_language("failure.unstored"))
+
+
+def _in_every_language(content_id: str) -> list[twiml.Prompt]:
+    parts = current_parts()
+    said = [(parts.say(content_id, code, channel="voice").text, code) for code in parts.languages]
+    return [twiml.Prompt(text, code, breath) for breath, (text, code) in enumerate(said)]
+
+
+def _next_step() -> str | None:
+    """The address at which the call can go on; None where there is none."""
+    path = request.path
+    if path == "/voice":
+        path = "/voice/step/0"
+    match = _STEP.fullmatch(path)
+    if match is None or int(match[2]) >= MOST_STEPS:
+        return None
+    query = f"?ref={request.args['ref']}" if "ref" in request.args else ""
+    return f"{current_parts().settings.public_base_url}{match[1]}{int(match[2]) + 1}{query}"
 
 
 def _ends_messages(words: str) -> bool:

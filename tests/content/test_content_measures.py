@@ -128,7 +128,9 @@ def test_any_text_can_be_measured(text):
         (datetime(2026, 3, 6, 16, 58, tzinfo=EASTERN), "today by 5 PM"),
         (datetime(2026, 3, 6, 16, 0, 1, tzinfo=EASTERN), "today by 4:05 PM"),
         (datetime(2026, 3, 6, 12, 0, tzinfo=EASTERN), "today by 12 PM"),
-        (datetime(2026, 3, 7, 0, 0, tzinfo=EASTERN), "tomorrow by 12 AM"),
+        (datetime(2026, 3, 7, 0, 0, tzinfo=EASTERN), "today by midnight"),
+        (datetime(2026, 3, 7, 0, 1, tzinfo=EASTERN), "tonight by 12:05 AM"),
+        (datetime(2026, 3, 8, 0, 0, tzinfo=EASTERN), "tomorrow by midnight"),
         (datetime(2026, 3, 9, 9, 0, tzinfo=EASTERN), "Monday, March 9 by 9 AM"),
     ],
 )

@@ -75,7 +75,7 @@ def test_a_promise_in_spanish_has_its_article(spanish_moment):
         ((7, 9, 0), "mañana antes de las 9 AM", "mañana antes de las 9 de la mañana"),
         ((6, 19, 0), "hoy antes de las 7 PM", "hoy antes de las 7 de la noche"),
         ((6, 18, 55), "hoy antes de las 6:55 PM", "hoy antes de las 6:55 de la tarde"),
-        ((7, 0, 30), "mañana antes de las 12:30 AM", "mañana antes de las 12:30 de la madrugada"),
+        ((7, 0, 30), "esta noche antes de las 12:30 AM", "esta noche antes de las 12:30 de la madrugada"),
         ((7, 6, 0), "mañana antes de las 6 AM", "mañana antes de las 6 de la mañana"),
         (
             (14, 9, 0),

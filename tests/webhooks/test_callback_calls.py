@@ -182,6 +182,13 @@ def test_after_the_patients_call_the_staff_member_hears_how_it_ended(
         assert session.get_one(CallbackItem, call.item).status == "claimed"
 
 
+def test_a_number_that_could_not_be_dialled_has_no_call_and_is_told_all_the_same(call: Call) -> None:
+    call.staff("/key/1", Digits="1")
+    document = call.staff("/after", DialCallStatus="failed")
+    assert heard(document).startswith("The call did not go through.")
+    assert (call.row.result, call.row.patient_call_sid) == ("failed", None)
+
+
 def test_a_call_that_is_not_needed_any_more_says_so_and_rings_nobody(call: Call) -> None:
     with call.carrier.parts.db.begin() as session:
         callbacks.release(session, call.item, ADA, now=call.carrier.clock.now())

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 import pytest
 import sqlalchemy as sa
 
+from nurseline.callbacks.models import CallbackWords
 from nurseline.callbacks.service import queue
+from nurseline.clinic.models import StaffPhone
 from nurseline.messaging.models import OutboundMessage
 from nurseline.webhooks import calls, reception
 from tests.webhooks.conftest import Carrier, heard, new_sid
+from tests.webhooks.test_connecting import DESK, NURSE, ask_for_a_person, staffed
 
 
 def broken(*_: object, **__: object) -> None:
@@ -73,6 +78,68 @@ def test_a_call_that_breaks_the_line_hears_words_and_not_a_carriers_error(
     said = heard(carrier.call(new_sid("CA"), 0))
     assert "nine one one" in said
     assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"SpeechResult": "no puedo respirar"}, ("nine one one now", "nueve uno uno ahora")),
+        ({"Digits": "0"}, ("nurse will call you", "enfermera le va a llamar")),
+    ],
+)
+def test_the_last_words_of_a_broken_step_are_said_in_every_language_and_the_line_still_listens(
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    words: dict[str, str],
+    said: tuple[str, str],
+) -> None:
+    monkeypatch.setenv("OFFER_UNSIGNED_LANGUAGES", "1")
+    carrier: Carrier = request.getfixturevalue("carrier")
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(calls, "respond", broken)
+        document = carrier.call(sid, 1, **words)
+    assert all(one in heard(document) for one in said)
+    assert [verb.tag for verb in document] == ["Gather", "Gather", "Hangup"]
+    assert {gather.attrib["action"] for gather in document.iter("Gather")} == {
+        "https://line.example.org/voice/step/2"
+    }
+    assert "After your" not in heard(carrier.call(sid, 2, Digits="1")), "what works again goes on"
+
+
+def test_blanks_are_no_words(carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    assert "did not hear you" in heard(carrier.call(sid, 1, SpeechResult=" " * 1999))
+    monkeypatch.setattr(calls, "silence", broken)
+    carrier.call(sid, 2, SpeechResult=" " * 1999)
+    with carrier.parts.db.begin() as session:
+        assert session.scalars(sa.select(CallbackWords.words)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "status"),
+    [("/voice/step/1001", {}, 404), ("/voice", {"SpeechResult": "x" * 2**20}, 413)],
+)
+def test_what_reaches_no_step_of_a_call_is_answered_in_its_own_grammar(
+    carrier: Carrier, path: str, form: dict[str, str], status: int
+) -> None:
+    answer = carrier.post(path, {"CallSid": new_sid("CA"), **form})
+    assert (answer.status_code, answer.mimetype) == (status, "text/xml")
+    assert "nine one one" in heard(ET.fromstring(answer.data))
+
+
+def test_a_phone_whose_hours_cannot_be_read_is_passed_over_and_staff_are_told_once(carrier: Carrier) -> None:
+    staffed(carrier, DESK, NURSE)
+    with carrier.parts.db.begin() as session:
+        session.execute(sa.update(StaffPhone).where(StaffPhone.name == "Phone 71").values(shift="whenever"))
+    for _ in range(2):
+        document = ask_for_a_person(carrier)[1]
+        assert [number.text for number in document.iter("Number")] == [NURSE]
+    with carrier.parts.db.begin() as session:
+        told = session.scalars(sa.select(OutboundMessage.content_id)).all()
+    assert told == ["alert.shift", "alert.shift"], "one for each number on the list"
 
 
 def test_what_broke_is_logged_by_kind_and_place_only(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from nurseline.callbacks.models import CallbackItem, CallbackWords, Voicemail
 from nurseline.messaging.models import Call, Contact
 from tests.webhooks.conftest import TUESDAY, Carrier, heard, new_sid
-from tests.webhooks.test_connecting import DESK, staffed
+from tests.webhooks.test_connecting import DESK, causes, staffed, whisper
 
 HIDDEN = "anonymous"
 NUMBER = "2025550173"
@@ -131,3 +131,40 @@ def test_a_step_after_the_end_of_its_call_leaves_the_request_at_once(carrier: Ca
     hang_up(carrier, sid)
     carrier.call(sid, 1, Digits="4")
     assert items(carrier) == [("schedule", "+12025550123")]
+
+
+def test_a_hidden_caller_who_is_taken_leaves_an_item_that_wants_an_outcome(carrier: Carrier) -> None:
+    staffed(carrier, DESK)
+    sid = new_sid("CA")
+    carrier.call(sid, 0, caller=HIDDEN)
+    whisper(carrier, carrier.call(sid, 1, caller=HIDDEN, SpeechResult=URGENT))
+    talked = {"DialCallStatus": "completed", "DialBridged": "true", "DialCallDuration": "90"}
+    carrier.call(sid, 2, caller=HIDDEN, **talked)
+    hang_up(carrier, sid)
+    assert (items(carrier), words(carrier)) == ([("urgent", "")], [URGENT])
+    assert causes(carrier)[-2:] == ["taken by Phone 71", "spoke with staff for 1 min 30 s"]
+    with carrier.parts.db.begin() as session:
+        left = session.scalars(sa.select(CallbackItem)).one()
+        assert left.status == "new"
+        assert left.first_contact_at is not None
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["first request", "one was open"])
+def test_of_a_hidden_caller_one_item_stays_open_once_a_number_is_confirmed(
+    carrier: Carrier, before: bool
+) -> None:
+    if before:
+        begin(carrier, *keys("0"), caller=f"+1{NUMBER}")
+    begin(carrier, *keys("0", "0", "0", NUMBER, "1"))
+    with carrier.parts.db.begin() as session:
+        still_open = session.scalars(sa.select(CallbackItem).where(CallbackItem.status == "new")).all()
+        assert [one.reason for one in still_open] == ["nurse"]
+        assert still_open[0].contact is not None
+        assert still_open[0].contact.number == f"+1{NUMBER}"
+
+
+def test_zero_instead_of_a_number_leaves_a_request_and_tells_where_to_call(carrier: Carrier) -> None:
+    sid, said = begin(carrier, *keys("0", "0"))
+    assert "2 0 2, 5 5 5, 0 1 0 0" in said
+    hang_up(carrier, sid)
+    assert items(carrier) == [("nurse", "")]
