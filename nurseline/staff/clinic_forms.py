@@ -6,6 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, StringField, ValidationError
 
 from nurseline.clinic.service import LABEL_LONGEST, NAME_LONGEST, SHIFT_LONGEST, ClinicError
+from nurseline.parts import current_parts
 from nurseline.phone import parse
 from nurseline.staff.forms import NOT_A_PATIENT, NUMBER_TYPED_LONGEST, Textual, WallDate
 
@@ -58,7 +59,9 @@ class PhoneForm(_ClinicForm):
     on_call = BooleanField("Gets alarms as a text")
 
     def validate_number(self, field: Field) -> None:
-        """A number that can be dialled."""
+        """A number that can be dialled, and not the line's own: an alarm to itself reaches nobody."""
         number = parse(field.data or "")
+        if number.e164 and number.e164 == parse(current_parts().settings.twilio_from).e164:
+            raise ValidationError("This is the line's own number. A telephone of the clinic is needed.")
         if not number.e164 or number.kind not in {"person", "toll_free"}:
             raise ValidationError(NOT_A_PATIENT.get(number.kind, NOT_A_PATIENT["invalid"]))

@@ -134,6 +134,17 @@ def test_who_changed_it_is_on_record(desk: Desk) -> None:
         assert "changed_clinic" in session.scalars(sa.select(StaffAudit.what)).all()
 
 
+def test_the_lines_own_number_is_no_telephone_of_the_clinic(desk: Desk) -> None:
+    browser = desk.signed_in("Sue", "supervisor")
+    browser.get("/staff/clinic")
+    own = desk.parts.settings.twilio_from
+    form = {"name": "Alarm", "number": own, "on_call": "y"}
+    answer = browser.post("/staff/clinic/phones", form)
+    assert answer.status_code == 422
+    assert "This is the line&#39;s own number." in answer.text
+    assert phone_ids(desk) == []
+
+
 @pytest.mark.parametrize("path", ["/staff/clinic/days/never/remove", "/staff/clinic/phones/x/first"])
 def test_addresses_that_name_nothing_are_not_found(desk: Desk, path: str) -> None:
     browser = desk.signed_in(role="admin")
