@@ -34,12 +34,17 @@ def take_back(
 
 
 def call_off(session: Session, injection_id: uuid.UUID, *, actor: str, now: datetime) -> int:
-    """Cancel what is still planned for an injection; how many messages. One on its way is not called back."""
+    """Cancel what is still planned for an injection; how many messages.
+
+    One on its way is not called back, but not tried again either.
+    """
     contact = sa.select(Contact.number_hash).join(Injection, Injection.contact_id == Contact.id)
     number_hash = session.scalar(contact.where(Injection.id == injection_id))
     if number_hash is None:
         return 0
     consent.holds(session, number_hash)  # locked like by everybody who changes what is planned
+    going = outbox.on_their_way(session, OutboundMessage.injection_id == injection_id, at=now)
+    outbox.not_again(session, going, at=now, reason=CALLED_OFF, actor=actor)
     planned = session.scalars(
         sa.select(OutboundMessage.id).where(
             OutboundMessage.injection_id == injection_id, OutboundMessage.status.in_(outbox.OPEN)

@@ -22,6 +22,7 @@ from nurseline.consent.allowed import AllowedHours
 from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import MOVES, NO_CLAIM, OPEN, REMINDERS, SCHEDULED
+from nurseline.messaging.past import others_to
 from nurseline.messaging.timing import QUIET_HOURS, Skip, Wait, decide
 
 STOPPED = "stopped by staff"
@@ -185,7 +186,7 @@ def _check_hours(
 ) -> None:
     """The decision that is made at sending, made for ``at``."""
     where = hours.where(contact.number, row.timezone or contact.timezone)
-    past = outbox.others_to(session, [row], now=now)[row.id]
+    past = others_to(session, [row], now=now)[row.id]
     match decide(row.send_before, where, past, at):
         case Wait(until, why):
             kind: Why = "order" if "earlier" in why else "hours" if why == QUIET_HOURS else "cap"

@@ -4,7 +4,8 @@ Of several injections of one number only the latest has its messages sent. They 
 the same signs, and later: so when an injection is enrolled, what remains planned for earlier ones of the
 number is cancelled with the reason "replaced by a later injection". The order of enrolling does not matter.
 One enrolled late, after a later injection whose messages are still planned, is stored with its own messages
-cancelled for the same reason; it replaces nothing. A message on its way to the carrier is not called back.
+cancelled for the same reason; it replaces nothing. A message on its way to the carrier is not called back,
+but if it turns out not to have arrived it is not tried again.
 """
 
 from __future__ import annotations
@@ -159,10 +160,12 @@ def replace_earlier(
 ) -> dict[uuid.UUID, Counter[uuid.UUID]]:
     """Cancel what is planned for all but the latest injection of a number that has messages planned.
 
-    How many, by contact and injection. The ledger is locked by now, so neither another enrolment nor a worker
-    letting a message go is in between.
+    What is on its way is not tried again. How many, by contact and injection. The ledger is locked by now,
+    so neither another enrolment nor a worker letting a message go is in between.
     """
-    planned = session.execute(
+    among = OutboundMessage.contact_id == sa.any_(sa.literal(list(contacts), sa.ARRAY(sa.Uuid)))
+    going = outbox.on_their_way(session, among, at=now)
+    rows = session.execute(
         sa.select(
             OutboundMessage.id,
             OutboundMessage.contact_id,
@@ -171,15 +174,18 @@ def replace_earlier(
         )
         .join(Injection, OutboundMessage.injection_id == Injection.id)
         .where(
-            OutboundMessage.contact_id == sa.any_(sa.literal(list(contacts), sa.ARRAY(sa.Uuid))),
+            among,
             outbox.REMINDERS,
-            OutboundMessage.status.in_(outbox.OPEN),
+            sa.or_(OutboundMessage.status.in_(outbox.OPEN), OutboundMessage.id.in_(going)),
         )
     ).all()
     latest: dict[uuid.UUID, datetime] = {}
-    for row in planned:
-        latest[row.contact_id] = max(latest.get(row.contact_id, row.performed_at), row.performed_at)
-    earlier = {row.id: row for row in planned if row.performed_at < latest[row.contact_id]}
+    for row in rows:
+        if row.id not in going:
+            latest[row.contact_id] = max(latest.get(row.contact_id, row.performed_at), row.performed_at)
+    earlier = {row.id: row for row in rows if row.performed_at < latest.get(row.contact_id, row.performed_at)}
+    left = {message: status for message, status in going.items() if message in earlier}
+    outbox.not_again(session, left, at=now, reason=REPLACED, actor=actor)
     replaced: dict[uuid.UUID, Counter[uuid.UUID]] = defaultdict(Counter)
     for message in outbox.cancel(session, list(earlier), at=now, reason=REPLACED, actor=actor):
         replaced[earlier[message].contact_id][earlier[message].injection_id] += 1

@@ -5,7 +5,8 @@
   is the next turn of this one.
 
 Nothing follows after the latest useful time, after an opt-out, when a later injection has replaced the plan,
-or on a reply, which would come out of nowhere.
+when the injection was called off or staff have stopped its messages, or on a reply, which would come out of
+nowhere.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from nurseline.consent import service as consent
 from nurseline.messaging.models import Contact, OutboundMessage
-from nurseline.messaging.outbox import ANSWERS, OPEN, REMINDERS, Plan, plan
+from nurseline.messaging.outbox import ANSWERS, OPEN, REMINDERS, Plan, plan, why_not_again
 from nurseline.messaging.timing import useful
 from nurseline.outcomes import RefusalClass
 
@@ -102,8 +103,8 @@ def next_turn_id(row: OutboundMessage) -> uuid.UUID:
 
 
 def _still_wanted(session: Session, row: OutboundMessage) -> bool:
-    """Whether the number still agrees, and no other injection of it has taken over."""
-    if not consent.holds(session, row.number_hash):
+    """Whether the number still agrees, nobody ended this one, and no other injection has taken over."""
+    if not consent.holds(session, row.number_hash) or why_not_again(session, [row.id]):
         return False
     replaced = sa.exists().where(
         OutboundMessage.contact_id == row.contact_id,

@@ -24,7 +24,8 @@ from nurseline.crypto import Keyring
 from nurseline.db import Held, away
 from nurseline.messaging.answers import ANSWER_WITHIN
 from nurseline.messaging.models import OutboundMessage
-from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, Claimed, others_to
+from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, Claimed
+from nurseline.messaging.past import others_to
 from nurseline.messaging.timing import Decision, Go, Past, Skip, Wait, decide, useful
 from nurseline.transitions import Each
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,8 +16,7 @@ from nurseline.consent import service as consent
 from nurseline.db import UtcDateTime
 from nurseline.ids import new_id
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
-from nurseline.messaging.timing import LOOK_BACK, NOTHING_BEFORE, Earlier, Past
-from nurseline.outcomes import NO_TEXTS
+from nurseline.messaging.timing import LOOK_BACK
 from nurseline.transitions import Transitions
 from nurseline.wakeups import wake_after_commit
 
@@ -48,7 +47,8 @@ MOVES = Transitions(
 )
 NO_CLAIM = {"claim_token": None, "lease_until": None}
 OPEN = ("scheduled", "claimed")
-WENT = frozenset({"sent", "delivered", "undelivered", "unknown"})
+ON_ITS_WAY = ("sending", "sent", "unknown")  # it may still turn out that it did not arrive
+NOT_AGAIN, WANTED_AGAIN = "not again: ", "wanted again"  # in a history; the first goes before the reason
 # Written out, so that the planner knows the index on them fits whatever the other values are.
 REMINDERS = OutboundMessage.purpose == sa.literal("reminder", literal_execute=True)
 SCHEDULED = OutboundMessage.status == sa.literal("scheduled", literal_execute=True)
@@ -219,73 +219,6 @@ def claim_due(
     return token, taken
 
 
-class Capped(Protocol):
-    """What the caps look at in a message."""
-
-    @property
-    def id(self) -> uuid.UUID: ...
-    @property
-    def contact_id(self) -> uuid.UUID: ...
-    @property
-    def injection_id(self) -> uuid.UUID | None: ...
-    @property
-    def send_before(self) -> datetime | None: ...
-
-
-_MESSAGE = OutboundMessage.__table__.c
-_OTHERS = sa.select(
-    _MESSAGE.id,
-    _MESSAGE.contact_id,
-    _MESSAGE.status,
-    _MESSAGE.sending_at,
-    _MESSAGE.send_after,
-    _MESSAGE.send_before,
-    _MESSAGE.injection_id,
-    _MESSAGE.error_code,
-).where(
-    _MESSAGE.contact_id == sa.any_(sa.bindparam("contacts", type_=sa.ARRAY(sa.Uuid))),
-    REMINDERS,
-    sa.or_(_MESSAGE.sending_at > sa.bindparam("since", type_=UtcDateTime), _MESSAGE.status.in_(OPEN)),
-)
-
-
-def others_to(session: Session, rows: Sequence[Capped], *, now: datetime) -> dict[uuid.UUID, Past]:
-    """For each of ``rows``, what else automated went to its number lately, or comes before it."""
-    if not rows:
-        return {}
-    found: dict[uuid.UUID, list[Any]] = {}
-    wanted = {"contacts": list({row.contact_id for row in rows}), "since": now - LOOK_BACK}
-    for one in session.execute(_OTHERS, wanted):
-        found.setdefault(one.contact_id, []).append(one)
-    return {row.id: _past_of(row, found.get(row.contact_id, [])) for row in rows}
-
-
-def _past_of(row: Capped, found: Sequence[Any]) -> Past:
-    others = [one for one in found if one.id != row.id]
-    if not others:
-        return NOTHING_BEFORE
-    return Past(
-        # A number that cannot be texted has received nothing, whatever else is known about the message.
-        went=[
-            one.sending_at
-            for one in others
-            if one.sending_at and one.status in WENT and one.error_code not in NO_TEXTS
-        ],
-        under_way=[one.sending_at for one in others if one.sending_at and one.status == "sending"],
-        earlier=[
-            Earlier(one.send_after, one.send_before)
-            for one in others
-            if one.status in OPEN
-            and row.injection_id
-            and one.injection_id == row.injection_id
-            # The latest useful time gives the order: a due time moves when a message waits.
-            and one.send_before
-            and row.send_before
-            and one.send_before < row.send_before
-        ],
-    )
-
-
 def end_messages(
     session: Session, record: consent.Record, *, carrier_blocked: bool, actor: str | None = None
 ) -> bool:
@@ -314,6 +247,8 @@ def cancel_planned(
 ) -> int:
     """Cancel every automated message to a number that has not started to go; how many."""
     contact = sa.select(Contact.id).where(Contact.number_hash == number_hash).scalar_subquery()
+    going = on_their_way(session, OutboundMessage.contact_id == contact, at=at)
+    not_again(session, going, at=at, reason=reason, actor=actor)
     query = sa.select(OutboundMessage.id).where(
         OutboundMessage.contact_id == contact, REMINDERS, OutboundMessage.status.in_(OPEN)
     )
@@ -326,6 +261,50 @@ def cancel(
     """Cancel those of ``ids`` that have not started to go; which. ``reason``: at most 40 letters."""
     values = {"reason": reason, **NO_CLAIM}
     return MOVES.move(session, ids, "cancelled", at=at, cause=reason, actor=actor, values=values)
+
+
+def on_their_way(session: Session, *which: ColumnElement[bool], at: datetime) -> dict[uuid.UUID, str]:
+    """Status of the automated messages that may not have arrived yet, of those ``which``; locked.
+
+    Ask before you look for what is planned: one that comes back into the plan meanwhile is then seen there.
+    """
+    lately = OutboundMessage.sending_at > at - LOOK_BACK
+    query = sa.select(OutboundMessage.id, OutboundMessage.status).where(
+        REMINDERS, OutboundMessage.status.in_(ON_ITS_WAY), lately, *which
+    )
+    return {row.id: row.status for row in session.execute(query.with_for_update(of=OutboundMessage))}
+
+
+def not_again(
+    session: Session, going: Mapping[uuid.UUID, str], *, at: datetime, reason: str, actor: str
+) -> None:
+    """Write down of messages on their way that they are not to be tried again, for ``reason``.
+
+    They are not called back. But one that turns out not to have gone is cancelled then, and nothing follows.
+    """
+    for status in ON_ITS_WAY:
+        ids = [one for one, stands in going.items() if stands == status]
+        MOVES.note(session, ids, status, at=at, cause=f"{NOT_AGAIN}{reason}", actor=actor)
+
+
+def why_not_again(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Those of some messages that are not to be tried again, each with the reason."""
+    last = (
+        sa.select(OutboundEvent.subject_id, OutboundEvent.cause)
+        .where(
+            OutboundEvent.subject_id == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.Uuid))),
+            sa.or_(OutboundEvent.cause.startswith(NOT_AGAIN), OutboundEvent.cause == WANTED_AGAIN),
+        )
+        .order_by(OutboundEvent.id)
+    )
+    causes = {row.subject_id: row.cause for row in session.execute(last)} if ids else {}
+    return {one: cause.removeprefix(NOT_AGAIN) for one, cause in causes.items() if cause != WANTED_AGAIN}
+
+
+def cancel_ended(session: Session, ids: Collection[uuid.UUID], *, at: datetime) -> None:
+    """Cancel those that came back into the plan although they are not to be tried again."""
+    for message, reason in why_not_again(session, ids).items():
+        cancel(session, [message], at=at, reason=reason)
 
 
 def take_back_stale(session: Session, *, now: datetime) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from nurseline.messaging.checks import first_check
 from nurseline.messaging.followups import ALARMING, LATER, Alarm, after_failure
 from nurseline.messaging.letting_go import Going
 from nurseline.messaging.models import OutboundMessage
-from nurseline.messaging.outbox import MOVES, NO_CLAIM, cancel_planned, learn_opt_out
+from nurseline.messaging.outbox import MOVES, NO_CLAIM, cancel_ended, cancel_planned, learn_opt_out
 from nurseline.messaging.reports import apply_kept
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, RefusalClass, Refused, SendOutcome
 from nurseline.transitions import Each
@@ -158,7 +158,8 @@ class Recorder:
         apply_kept(session, [one.values["provider_sid"] for one in fates.sent], at=now)
         failed = move(session, fates.failed, "failed", at=now, values=NO_CLAIM)
         move(session, fates.unknown, "unknown", at=now, values=unknown)
-        move(session, fates.again, "scheduled", at=now, values={"sending_at": None, **NO_CLAIM})
+        returned = move(session, fates.again, "scheduled", at=now, values={"sending_at": None, **NO_CLAIM})
+        cancel_ended(session, returned, at=now)
         for message_id in no_texts.keys() & set(failed):
             after_failure(session, session.get_one(OutboundMessage, message_id), "no_texts", at=now)
         for code in sorted({verdict.code for _, verdict in verdicts if _alarming(verdict)}):

@@ -23,7 +23,7 @@ from nurseline.clock import Clock
 from nurseline.db import Held
 from nurseline.messaging.carrier import Gateway
 from nurseline.messaging.letting_go import Decider, Going
-from nurseline.messaging.outbox import MOVES, NO_CLAIM, Claimed, Lane, claim_due
+from nurseline.messaging.outbox import MOVES, NO_CLAIM, Claimed, Lane, cancel_ended, claim_due
 from nurseline.messaging.rate import Rate
 from nurseline.messaging.results import PATIENCE_SECONDS, Recorder, Result
 from nurseline.outcomes import NotSent, SendOutcome
@@ -220,6 +220,7 @@ class Run:
         try:
             with self.db.begin() as session:
                 values = {"sending_at": None, **NO_CLAIM}
-                MOVES.move_each(session, rows, "scheduled", at=self.clock.now(), values=values)
+                back = MOVES.move_each(session, rows, "scheduled", at=self.clock.now(), values=values)
+                cancel_ended(session, back, at=self.clock.now())
         except SQLAlchemyError as error:  # their leases run out
             log.warning("run.not_given_back", error=type(error).__name__)

@@ -229,7 +229,12 @@ def _ended(texts: Iterable[Texted]) -> dict[str, datetime]:
 def _let_go(row: Row) -> datetime:
     """When a row was marked as sending, for the last time."""
     never = datetime.max.replace(tzinfo=UTC)
-    return max((moved.at for moved in row.history if moved.status == "sending"), default=never)
+    befores = [None, *(moved.status for moved in row.history)]
+    moves = zip(befores, row.history, strict=False)  # a status again is only a note
+    return max(
+        (moved.at for before, moved in moves if moved.status == "sending" != before),
+        default=never,
+    )
 
 
 def judge_emergencies(

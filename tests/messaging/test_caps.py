@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from nurseline.clock import SetClock
 from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact, OutboundMessage
+from nurseline.messaging.past import others_to
 from nurseline.messaging.sending import Sender
 from nurseline.messaging.timing import SOON
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
@@ -238,7 +239,7 @@ def test_the_caps_are_asked_by_an_index(parts: Parts, contact: Contact) -> None:
             seen.append(sql)
 
         sa.event.listen(parts.db.engine, "before_cursor_execute", explain)
-        outbox.others_to(session, [row], now=parts.clock.now())
+        others_to(session, [row], now=parts.clock.now())
         sa.event.remove(parts.db.engine, "before_cursor_execute", explain)
     assert len(seen) == 1
     assert "purpose = 'reminder'" in seen[0], "as a parameter no plan could rely on the index on reminders"

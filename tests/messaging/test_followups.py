@@ -1,20 +1,26 @@
 """The next turn of a message that surely failed: once, in time, and only while it is still wanted."""
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
+from nurseline.aftercare import calling_off, changes
+from nurseline.aftercare.again import CALLED_OFF
+from nurseline.aftercare.service import REPLACED
 from nurseline.clock import SetClock
 from nurseline.consent import service as consent
+from nurseline.messaging.call_reports import CallReport, apply_call_report
 from nurseline.messaging.followups import LATER, after_failure, follow
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.sending import Sender
-from nurseline.outcomes import RefusalClass, Refused
+from nurseline.outcomes import NotSent, RefusalClass, Refused
 from nurseline.parts import Parts
-from tests.messaging.support import force
+from tests.messaging.support import force, report
 from tests.support.line import (
     FakeGateway,
     at_once,
@@ -134,6 +140,98 @@ def test_nothing_follows_when_a_later_injection_has_taken_over(
     make_injection(parts, contact)
     assert fail(parts, first, "later") is None
     assert fail(parts, first, "no_texts") is None
+
+
+def called_off(parts: Parts, contact: Contact, injection: uuid.UUID) -> None:
+    with parts.db.begin() as session:
+        assert calling_off.call_off(session, injection, actor="staff-1", now=parts.clock.now()) == 2
+
+
+def stopped(parts: Parts, contact: Contact, injection: uuid.UUID) -> None:
+    with parts.db.begin() as session:
+        assert changes.stop_all(session, contact, staff="staff-1", now=parts.clock.now()) == 2
+
+
+def replaced(parts: Parts, contact: Contact, injection: uuid.UUID) -> None:
+    assert make_injection(parts, contact).replaced == 2
+
+
+def stop_and_start(parts: Parts, contact: Contact, injection: uuid.UUID) -> None:
+    say_stop(parts, contact)
+    say_start(parts, contact)
+
+
+ENDINGS = [called_off, stopped, replaced, stop_and_start]
+Ending = Callable[[Parts, Contact, uuid.UUID], None]
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+def test_what_was_on_its_way_when_the_rest_was_cancelled_is_not_tried_again_if_it_never_arrived(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock, end: Ending
+) -> None:
+    injection = make_injection(parts, contact).injection_id
+    clock.advance(DAY)
+
+    def meanwhile(_: object) -> NotSent:
+        end(parts, contact, injection)
+        return NotSent("no connection", 0.0)
+
+    gateway.script = [meanwhile]
+    sender.send_due()
+    (asked,) = gateway.sends
+    row = fetch(parts, asked.reference)
+    assert row.status == "cancelled"
+    assert row.reason in {CALLED_OFF, changes.STOPPED, REPLACED, "opted out"}
+    assert history(parts, row.id) == ["scheduled", "claimed", "sending", "sending", "scheduled", "cancelled"]
+    clock.advance(timedelta(hours=1))
+    sender.send_due()
+    assert len(gateway.sends) == 1
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+def test_nothing_follows_a_failure_that_is_learnt_when_the_rest_was_cancelled(
+    parts: Parts, sender: Sender, contact: Contact, clock: SetClock, end: Ending
+) -> None:
+    injection = make_injection(parts, contact).injection_id
+    clock.advance(DAY)
+    sender.send_due()
+    first = messages_of(parts, contact)[0]
+    end(parts, contact, injection)
+    assert report(parts, str(first.provider_sid), "failed", error_code=30003)
+    assert fetch(parts, first.id).status == "failed"
+    assert not [row for row in messages_of(parts, contact) if row.turn]
+
+
+def test_nobody_is_called_a_second_time_for_an_injection_that_was_called_off(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    made = make_injection(parts, contact, channel="call")
+    clock.advance(timedelta(days=1))
+    sender.send_due()
+    clock.advance(timedelta(days=6))
+    sender.send_due()
+    week = next(row for row in messages_of(parts, contact) if row.step == "week1")
+    assert [call.reference for call in gateway.calls][-1] == week.id
+    with parts.db.begin() as session:
+        calling_off.call_off(session, made.injection_id, actor="staff-1", now=clock.now())
+    ended = CallReport(str(week.provider_sid), "no-answer", clock.now(), week.id)
+    with parts.db.begin() as session:
+        assert apply_call_report(session, ended, ZoneInfo("America/New_York"))
+    assert not [row for row in messages_of(parts, contact) if row.turn]
+
+
+def test_an_injection_that_was_called_off_and_enrolled_again_has_its_failures_followed(
+    parts: Parts, sender: Sender, contact: Contact, clock: SetClock
+) -> None:
+    made, performed = make_injection(parts, contact), clock.now()
+    clock.advance(DAY)
+    sender.send_due()
+    first = messages_of(parts, contact)[0]
+    called_off(parts, contact, made.injection_id)
+    again = make_injection(parts, contact, performed_at=performed)
+    assert again.injection_id == made.injection_id
+    assert report(parts, str(first.provider_sid), "failed", error_code=30003)
+    assert [row.turn for row in messages_of(parts, contact) if row.step == "day1"] == [0, 1]
 
 
 def test_nothing_follows_that_would_come_too_late(parts: Parts, contact: Contact, clock: SetClock) -> None:

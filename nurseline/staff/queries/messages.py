@@ -214,9 +214,9 @@ def happened(event: OutboundEvent, before: OutboundEvent | None = None) -> str:
 def _answer(events: Sequence[OutboundEvent]) -> str:
     """What came of the last request, in plain words."""
     asked = max((n for n, event in enumerate(events) if event.status == "sending"), default=None)
-    if asked is None or asked + 1 >= len(events):
+    if asked is None:
         return ""
-    return caused(events[asked + 1].cause)
+    return next((caused(event.cause) for event in events[asked:] if event.status != "sending"), "")
 
 
 def _looks(row: OutboundMessage, events: Sequence[OutboundEvent]) -> Looks:
