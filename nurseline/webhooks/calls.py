@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -116,29 +118,23 @@ def _turn(
         return _first(parts, session, caller), None
     if step >= MOST_STEPS:
         return enough(caller.state), None
-    can = abilities(parts, session, caller.contact)
     if caller.state.place == "connecting":
         if form.dialled:
-            return _after_ringing(parts, session, caller, form, can), None
+            return _after_ringing(parts, session, caller, form), None
         caller = replace(caller, state=not_rung(caller.state))  # the words before it were cut short
     if caller.state.place == "recording":
         kept = keep_recording(parts, session, caller.call, form.recording)
+        can = _most(parts, caller)
         return recorded(caller.state, kept=kept, can=can, languages=parts.languages), None
     if not form.heard:
-        return silence(caller.state, can=can, languages=parts.languages), None
+        quiet = partial(silence, caller.state, languages=parts.languages)
+        return _able(parts, session, caller, lambda can: quiet(can=can)), None
     given = Input(form.heard, form.by_key)
     words, meaning = understood(session, caller.call, caller.state, given, step)
     if not _would_be_called(parts, caller.state, form):
         words, meaning = "", NOT_UNDERSTOOD
-    turn = respond(
-        caller.state,
-        meaning,
-        channel="voice",
-        words=words,
-        can=can,
-        languages=parts.languages,
-    )
-    return turn, meaning
+    told = partial(respond, caller.state, meaning, channel="voice", words=words, languages=parts.languages)
+    return _able(parts, session, caller, lambda can: told(can=can)), meaning
 
 
 def _would_be_called(parts: Parts, state: State, form: CallForm) -> bool:
@@ -166,17 +162,25 @@ def _first(parts: Parts, session: Session, caller: _Caller) -> Turn:
     )
 
 
-def abilities(parts: Parts, session: Session, contact: Contact | None) -> Can:
-    """What the line can do for this caller now."""
-    return Can(
-        call_back=contact is not None,
-        connect=somebody_on_shift(parts, session),
-        record=parts.settings.voicemail,
-        text=contact is not None and may_text(parts, session, contact),
-    )
+def _most(parts: Parts, caller: _Caller) -> Can:
+    """The most that the line may be able to do for this caller."""
+    known = caller.contact is not None
+    return Can(call_back=known, connect=True, record=parts.settings.voicemail, text=known)
 
 
-def _after_ringing(parts: Parts, session: Session, caller: _Caller, form: CallForm, can: Can) -> Turn:
+def _able(parts: Parts, session: Session, caller: _Caller, take: Callable[[Can], Turn]) -> Turn:
+    """The turn that the line can keep. Only what the turn would use is looked up in the database."""
+    can = _most(parts, caller)
+    turn = take(can)
+    rings, texts = turn.then == "connect", turn.state.recall("text") is not None
+    if rings and not somebody_on_shift(parts, session):
+        can = replace(can, connect=False)
+    if texts and not (caller.contact is not None and may_text(parts, session, caller.contact)):
+        can = replace(can, text=False)
+    return take(can) if rings or texts else turn
+
+
+def _after_ringing(parts: Parts, session: Session, caller: _Caller, form: CallForm) -> Turn:
     """A telephone of the clinic has rung: somebody spoke with the caller, else the next one rings."""
     reached = form.dialled == "completed" and form.bridged
     if reached:
@@ -184,6 +188,7 @@ def _after_ringing(parts: Parts, session: Session, caller: _Caller, form: CallFo
     elif next_phone(parts, session, caller.state):
         return Turn(caller.state, (Say("voice.still_connecting"),), then="connect")
     state = done_trying(caller.state)
+    can = _most(parts, caller)
     return connected(state, reached=reached, can=can, languages=parts.languages)
 
 

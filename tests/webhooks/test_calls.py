@@ -218,3 +218,19 @@ def test_an_opt_out_confirmed_by_key_is_written_down_with_the_words_and_the_key(
     with carrier.parts.db.begin() as session:
         event = session.scalars(sa.select(ConsentEvent)).one()
         assert (event.kind, event.method, event.words) == ("opt_out", "key", "stop calling me\n1")
+
+
+def test_a_step_asks_the_database_only_for_what_it_needs(carrier: Carrier) -> None:
+    asked: list[str] = []
+    engine = carrier.parts.db.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    sid = new_sid("CA")
+    carrier.call(sid, 0)
+    asked.clear()
+    for step, key in enumerate(("1", "#", "9", "*"), start=1):
+        carrier.call(sid, step, Digits=key)
+    carrier.call(sid, 5)
+    tables = ("staff_phones", "consent_states", "outbound_messages", "callback_items")
+    assert [one for one in asked if any(table in one for table in tables)] == []
+    carrier.call(sid, 6, Digits="0")
+    assert any("staff_phones" in one for one in asked)
