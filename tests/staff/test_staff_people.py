@@ -235,6 +235,16 @@ def test_the_last_administrator_cannot_be_closed_or_made_less(desk: Desk) -> Non
     )
 
 
+def test_who_gives_the_administrators_role_away_is_led_to_a_page_that_they_may_see(desk: Desk) -> None:
+    user = desk.account("Ada", "admin")
+    desk.account("Ben", "admin")
+    admin = desk.signed_in(user)
+    admin.get(f"/staff/people/{user.id}")
+    done = admin.post(f"/staff/people/{user.id}/roles", {"roles": ["nurse"]}, follow_redirects=True)
+    assert (done.status_code, done.request.path) == (200, "/staff/account")
+    assert "The roles are kept." in done.text
+
+
 def test_an_item_of_somebody_whose_account_is_closed_is_free_at_once(desk: Desk) -> None:
     ben = desk.account("Ben")
     emergency, done = desk.item("emergency"), desk.item("schedule")

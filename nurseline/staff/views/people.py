@@ -91,6 +91,8 @@ def set_roles(user_id: uuid.UUID) -> ResponseReturnValue:
         form.roles.errors = [problem]
         return _page(user_id, form), 422
     flash("The roles are kept. They count from the next page on.", "success")
+    if str(user_id) == viewer().id and not ADMIN.intersection(form.roles.data or []):
+        return redirect(url_for("staff.account"))  # that page is not for them any more
     return redirect(url_for("staff.person", user_id=user_id))
 
 
