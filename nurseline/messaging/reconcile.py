@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from nurseline.messaging.asking import SECONDS, ask_all
 from nurseline.messaging.checks import ASKING, next_check
+from nurseline.messaging.decisions import BY_STAFF
 from nurseline.messaging.models import DeliveryReport, OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import MOVES
 from nurseline.messaging.reports import STATUS, Report, advance
@@ -180,7 +181,9 @@ def missed(session: Session, message: OutboundMessage, listing: Listing, now: da
     late_enough = message.sending_at is not None and now - message.sending_at >= SURE_AFTER
     values: dict[str, object] = {"check_after": next_check("unknown", message.sending_at, now)}
     if listing.complete and late_enough and session.scalar(before):
-        values["reason"] = NOT_THERE
+        # What staff have decided stands: it must not come before them once more.
+        decided = OutboundMessage.reason.startswith(BY_STAFF)
+        values["reason"] = sa.case((decided, OutboundMessage.reason), else_=NOT_THERE)
     still = sa.update(OutboundMessage).where(
         OutboundMessage.id == message.id, OutboundMessage.status == "unknown"
     )

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from nurseline.clock import SetClock
 from nurseline.messaging.checks import UNKNOWN_CHECKS
-from nurseline.messaging.models import Contact
+from nurseline.messaging.decisions import CAUSES, Decision, decide
+from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.outbox import SENDING_LEASE, take_back_stale
 from nurseline.messaging.reconcile import MISSED, NOT_READ, NOT_THERE, look_up_unknown, pair
 from nurseline.messaging.sending import Sender
@@ -110,6 +111,22 @@ def test_one_that_the_carrier_does_not_have_stays_unknown_and_is_marked_for_staf
     clock.advance(timedelta(days=3))
     look_up_unknown(sender)
     assert len(gateway.looked_up) == len(UNKNOWN_CHECKS)
+
+
+@pytest.mark.parametrize("decision", ["leave", "call"])
+def test_what_staff_decided_about_it_is_not_forgotten_when_it_is_missed_again(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact, decision: Decision
+) -> None:
+    message = unknown_one(parts, sender, gateway, contact)
+    with parts.db.begin() as session:
+        row = session.get_one(OutboundMessage, message)
+        decide(session, row, decision, actor="staff-1", now=clock.now())
+    for check in UNKNOWN_CHECKS:
+        clock.instant = TUESDAY + check + SECOND
+        look_up_unknown(sender)
+    assert causes(parts, message).count(MISSED) == len(UNKNOWN_CHECKS)
+    row = fetch(parts, message)
+    assert (row.status, row.reason) == ("unknown", CAUSES[decision])
 
 
 def test_a_list_that_is_not_complete_proves_nothing(
