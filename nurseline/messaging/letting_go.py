@@ -130,8 +130,12 @@ class Decider:
                     fates.go.append(self._worded(row, to, words))
         except Exception as error:
             # No words for it, or a field that no key opens. It waits until somebody has put that right, and
-            # neither keeps others from going nor goes round and round.
-            fates.wait.append(_put_off(row, now, error))
+            # neither keeps others from going nor goes round and round; staff see what it came too late for.
+            put_off = _put_off(row, now, error)
+            if useful(row.send_before, now):
+                fates.wait.append(put_off)
+            else:
+                fates.skip.append(Each(row.id, put_off.cause, {"reason": put_off.values["reason"]}, mine))
 
     def _decision(self, row: Claimed, to: str, past: Past | None, now: datetime) -> Decision:
         if past is None:

@@ -245,6 +245,19 @@ def test_a_message_without_words_keeps_nobody_waiting_and_goes_when_there_are_so
     assert (fetch(parts, broken).status, fetch(parts, broken).reason) == ("sent", "")
 
 
+def test_what_could_not_be_prepared_in_time_is_skipped_with_the_reason(
+    parts: Parts, sender: Sender, clock: SetClock, contact: Contact
+) -> None:
+    message = plan_one(parts, contact, send_before=clock.now() + timedelta(hours=1))
+    with parts.db.begin() as session:
+        session.execute(sa.text("UPDATE contacts SET number = 'x' WHERE id = :id"), {"id": str(contact.id)})
+    for status in ("scheduled", "skipped", "skipped"):
+        sender.send_due()
+        assert fetch(parts, message).status == status
+        clock.advance(timedelta(hours=1))
+    assert fetch(parts, message).reason == "could not be prepared"
+
+
 def test_a_number_that_no_key_opens_stops_only_its_own_message(
     parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
 ) -> None:
