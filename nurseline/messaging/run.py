@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 
 import structlog
@@ -31,9 +32,13 @@ from nurseline.transitions import Each
 
 log = structlog.get_logger(__name__)
 
+# After it was committed as ``sending`` a request begins so soon or not at all: a process that was held up (a
+# suspended machine, a stopped process) must not ask when hours or lease are over, or after a STOP.
+BEGIN_WITHIN = timedelta(seconds=20)
 LOOK_SECONDS = 0.25  # after which it is looked for what has come due, while nothing comes back
 GATHER_SECONDS = 0.03  # for which further results are waited for, to record them together
 WIND_DOWN_SECONDS = 36.0  # above one request's time limits
+HELD_UP = "held up before the request"
 SEGMENTS_GUESSED = 2.0  # of a message, until some were counted
 LEARNING = 0.2  # how fast the guess follows what is counted
 
@@ -98,7 +103,7 @@ class Run:
         taken = self.rate.take(lane, math.ceil(room * self._segments))
         if taken <= 0:
             return False
-        used = 0
+        used, until = 0, self.clock.now() + BEGIN_WITHIN
         try:
             chunk = self._chunk(max(1, min(room, int(taken / self._segments))))
             going = self._let_go(chunk)
@@ -109,7 +114,7 @@ class Run:
         finally:
             self.rate.settle(taken, used)
         for one in going:
-            self._ask_for(one)
+            self._ask_for(one, until)
         return bool(chunk)
 
     def _over(self) -> bool:
@@ -141,16 +146,18 @@ class Run:
             self._segments += LEARNING * (max(1.0, used / len(going)) - self._segments)
         return used
 
-    def _ask_for(self, going: Going) -> None:
+    def _ask_for(self, going: Going, until: datetime) -> None:
         self._under_way[going.row.id] = going
         self._unasked.remove(going.row)
-        self.pool.submit(self._ask, going)
+        self.pool.submit(self._ask, going, until)
 
-    def _ask(self, going: Going) -> None:
-        """In a thread of the pool: one request. It has no part in the database."""
+    def _ask(self, going: Going, until: datetime) -> None:
+        """In a thread of the pool: one request, begun before ``until``. It has no part in the database."""
         outcome: SendOutcome | BaseException
         try:
-            if going.channel == "call":
+            if self.clock.now() > until:
+                outcome = NotSent(HELD_UP, 0.0)
+            elif going.channel == "call":
                 outcome = self.gateway.call(to=going.to, reference=going.row.id)
             else:
                 outcome = self.gateway.send(to=going.to, body=going.body, reference=going.row.id)

@@ -16,6 +16,7 @@ EXACT = {
     "no answer": "The carrier did not answer in time.",
     "connection lost": "The connection broke before the carrier answered.",
     "no connection": "The carrier could not be reached.",
+    "held up before the request": "The program was held up before it asked: it did not ask any more.",
     "too many requests": "The carrier asked to wait.",
     "lease ended": "The program that had it stopped before it was sent.",
     "lease ended while sending": "The program that sent it stopped before it had an answer.",

@@ -5,6 +5,7 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -176,6 +177,37 @@ def test_what_comes_due_while_others_are_under_way_goes_in_the_same_run(
     plan_one(parts, make_contact(parts), "staff")
     gateway.script = [another_one] * 3
     assert sender.send_due() == 4
+
+
+class HeldUp(ThreadPoolExecutor):
+    """Threads of a process that is stopped for a night between the commit and the request."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__(1)
+        self._meanwhile = meanwhile
+
+    def submit(self, *asked: Any, **more: Any) -> Any:
+        self._meanwhile()
+        return super().submit(*asked, **more)
+
+
+@pytest.mark.parametrize(("others_see_it", "status"), [(True, "unknown"), (False, "scheduled")])
+def test_a_request_that_was_held_up_is_not_made_late(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, others_see_it: bool, status: str
+) -> None:
+    (message,) = reminders(parts, 1)
+
+    def night() -> None:
+        clock.advance(timedelta(hours=12))
+        if others_see_it:
+            with parts.db.begin() as session:
+                assert outbox.take_back_stale(session, now=clock.now()) == (0, 1)
+
+    run = replace(sender.run(limit=1), pool=HeldUp(night))
+    run.go()
+    assert gateway.sends == []
+    assert fetch(parts, message).status == status
+    run.pool.shutdown()
 
 
 def test_after_its_time_a_run_begins_no_more(parts: Parts, sender: Sender, gateway: FakeGateway) -> None:
