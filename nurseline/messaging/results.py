@@ -93,6 +93,10 @@ class _Fates:
                 self.failed.append(Each(row, "given up", values, mine))
 
 
+class NotWritten(Exception):  # noqa: N818
+    """A result that cannot be written down; its cause says why."""
+
+
 @dataclass(frozen=True)
 class Recorder:
     """Writes results down."""
@@ -105,37 +109,49 @@ class Recorder:
         """Write down what came of each request, even if it took so long that it counts as unknown by now.
 
         Waits up to ``patience`` seconds for a database that is away. Raises DBAPIError when that was not
-        enough, or after all others are written if one cannot be: leases then make ``unknown`` of them.
+        enough, NotWritten after all others are written if one cannot be: leases then make ``unknown`` of
+        them.
         """
         until, pause = time.monotonic() + patience, AGAIN_SECONDS[0]
         while True:
             try:
-                with self.db.begin() as session:
-                    self._write(session, results)
+                self._write_all(results)
                 break
             except DBAPIError as error:
                 if not away(error):
-                    if len(results) == 1:
-                        raise
                     self._one_by_one(results, until)
                     break
                 if time.monotonic() + pause > until:
                     raise
                 log.warning("results.database_away")
+            except Exception:
+                self._one_by_one(results, until)
+                raise  # what does not come again, as a time limit, still ends the run
             time.sleep(pause)
             pause = min(2 * pause, AGAIN_SECONDS[1])
         for outcome, count in Counter(type(result.outcome).__name__ for result in results).items():
             log.info("messages.sent", outcome=outcome, count=count)
 
     def _one_by_one(self, results: Sequence[Result], until: float) -> None:
-        wrong: DBAPIError | None = None
+        """One that cannot be written, as a second try shows, must not take the others with it."""
+        if len(results) == 1:
+            try:
+                return self._write_all(results)
+            except Exception as error:
+                raise NotWritten from error
+        wrong: NotWritten | None = None
         for result in results:
             try:
                 self.record([result], patience=until - time.monotonic())
-            except DBAPIError as error:
+            except NotWritten as error:
                 wrong = error
         if wrong is not None:
             raise wrong
+        return None
+
+    def _write_all(self, results: Sequence[Result]) -> None:
+        with self.db.begin() as session:
+            self._write(session, results)
 
     def _write(self, session: Session, results: Sequence[Result]) -> None:
         now = self.clock.now()

@@ -26,7 +26,7 @@ from nurseline.messaging.carrier import Gateway
 from nurseline.messaging.letting_go import Decider, Going
 from nurseline.messaging.outbox import MOVES, NO_CLAIM, Claimed, Lane, cancel_ended, claim_due
 from nurseline.messaging.rate import Rate
-from nurseline.messaging.results import PATIENCE_SECONDS, Recorder, Result
+from nurseline.messaging.results import PATIENCE_SECONDS, NotWritten, Recorder, Result
 from nurseline.outcomes import NotSent, SendOutcome
 from nurseline.transitions import Each
 
@@ -195,7 +195,7 @@ class Run:
         try:
             if results:
                 self.recorder.record(results, patience=patience)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, NotWritten) as error:
             self._wrong = error
         for one, _ in self._got:
             self._under_way.pop(one.row.id, None)

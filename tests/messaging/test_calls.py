@@ -7,16 +7,16 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-import sqlalchemy as sa
 
 from nurseline.clock import SetClock
 from nurseline.messaging.call_checks import check_calls
 from nurseline.messaging.call_reports import AGAIN, NO_TIME, CallReport, apply_call_report
-from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
+from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.reconcile import NOT_THERE
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Ambiguous, Refused, Standing
 from nurseline.parts import Parts
+from tests.messaging.support import causes
 from tests.support.line import (
     NUMBER,
     FakeGateway,
@@ -55,12 +55,6 @@ def report(parts: Parts, message: uuid.UUID, status: str, seconds: int | None = 
     with parts.db.begin() as session:
         said = CallReport(call_sid, status, parts.clock.now(), message, seconds)
         return apply_call_report(session, said, EASTERN)
-
-
-def causes(parts: Parts, message: uuid.UUID) -> list[str]:
-    query = sa.select(OutboundEvent.cause).where(OutboundEvent.subject_id == message)
-    with parts.db.begin() as session:
-        return list(session.scalars(query.order_by(OutboundEvent.id)))
 
 
 def turns(parts: Parts, contact: Contact, step: str) -> list[OutboundMessage]:

@@ -1,6 +1,5 @@
 """What is checked at the last moment before a request: consent, hours, use, words."""
 
-import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -11,12 +10,12 @@ import sqlalchemy as sa
 from nurseline.clock import SetClock
 from nurseline.consent import service as consent
 from nurseline.messaging.letting_go import UNPREPARED
-from nurseline.messaging.models import Contact, OutboundEvent
+from nurseline.messaging.models import Contact
 from nurseline.messaging.outbox import cancel_planned
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import NotSent
 from nurseline.parts import Parts
-from tests.messaging.support import claimed, send_one
+from tests.messaging.support import causes, claimed, send_one
 from tests.support.line import (
     OTHER_NUMBER,
     ZONE,
@@ -36,12 +35,6 @@ from tests.support.waiting import wait_for
 
 NIGHT = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)  # 9 in the evening in New York
 NINE = datetime(2026, 3, 4, 14, 0, tzinfo=UTC)
-
-
-def causes(parts: Parts, message_id: uuid.UUID) -> list[str]:
-    query = sa.select(OutboundEvent.cause).where(OutboundEvent.subject_id == message_id)
-    with parts.db.begin() as session:
-        return list(session.scalars(query.order_by(OutboundEvent.id)))
 
 
 def test_a_stop_between_claim_and_request_wins(parts: Parts, sender: Sender, gateway: FakeGateway) -> None:

@@ -1,9 +1,11 @@
 """What becomes of a message for each thing that can come of asking the carrier."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from nurseline.clock import SetClock
 from nurseline.consent import service as consent
@@ -11,7 +13,7 @@ from nurseline.consent.models import ConsentEvent
 from nurseline.messaging import outbox
 from nurseline.messaging.followups import LATER
 from nurseline.messaging.models import Contact
-from nurseline.messaging.results import ATTEMPTS, BACKOFF, BACKOFF_LONGEST
+from nurseline.messaging.results import ATTEMPTS, BACKOFF, BACKOFF_LONGEST, NotWritten
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
 from nurseline.parts import Parts
@@ -236,6 +238,23 @@ def test_one_send_that_breaks_leaves_the_others_of_its_batch_alone(
     with pytest.raises(RuntimeError):
         sender.send_due()
     assert sorted(fetch(parts, m).status for m in messages) == ["sending"] + ["sent"] * 19
+
+
+def test_one_result_that_cannot_be_written_leaves_the_others_of_its_batch_alone(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    messages = [plan_one(parts, contact, "staff") for _ in range(20)]
+    gateway.script = [Refused(20003, "configuration")]
+
+    def broken(session: Session, code: int, now: datetime) -> None:
+        raise RuntimeError("the alarm is broken")
+
+    with pytest.raises(NotWritten):
+        replace(sender, alarm=broken).send_due()
+    assert sorted(fetch(parts, m).status for m in messages) == ["sending"] + ["sent"] * 19
+    with parts.db.begin() as session:
+        outbox.take_back_stale(session, now=parts.clock.now() + outbox.SENDING_LEASE + minutes(1))
+    assert [fetch(parts, m).status for m in messages].count("unknown") == 1
 
 
 LATE: list[tuple[SendOutcome, str]] = [

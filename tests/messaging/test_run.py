@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -28,6 +28,7 @@ from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Accepted, NotSent, SendOutcome
 from nurseline.parts import Parts
+from tests.messaging.support import causes
 from tests.support.line import (
     NUMBER,
     FakeGateway,
@@ -352,7 +353,8 @@ def test_results_are_recorded_when_the_database_comes_back(
         return Accepted(sid())
 
     gateway.script = [cut_all_connections]
-    sender.send_due()
+    with suppress(OperationalError):  # raised in the end, if a look for more was cut as well
+        sender.send_due()
     assert {fetch(parts, message).status for message in messages} == {"sent"}
     assert len(gateway.sends) == 6
 
@@ -426,7 +428,7 @@ def test_workers_and_stops_at_once_do_not_block_each_other(parts: Parts, sender:
         pass
     assert {fetch(parts, message).status for message in messages[1::2]} == {"sent"}
     assert {fetch(parts, message).status for message in messages[::2]} <= {"sent", "cancelled"}
-    assert all(history(parts, message).count("sending") <= 1 for message in messages)
+    assert all(causes(parts, message).count("request") <= 1 for message in messages)
 
 
 def test_ledgers_are_locked_in_one_order_however_they_are_asked_for(parts: Parts) -> None:
