@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tests.walk.steps import (
     ALARM,
     ANSWERED,
+    CONSENT,
     HANG_UP,
     KEYS,
     NOBODY,
@@ -71,6 +72,8 @@ def tries(point: Point) -> tuple[str, ...]:
     said = (RIGHT[point.language], WRONG[point.language], ALARM[point.language])
     if takes_a_number(point.document):
         return (TEN_DIGITS, "55501", "0", ALARM[point.language], SILENCE, HANG_UP)
+    if point.fresh_menu:  # they lead to the same question from everywhere
+        said += CONSENT[point.language]
     by_word = "speech" in point.document.all("Gather")[0].attributes.get("input", "")
     return (*KEYS, *(said if by_word else ()), SILENCE, HANG_UP)
 

@@ -8,7 +8,7 @@ import textwrap
 from dataclasses import dataclass
 
 from tests.walk.graph import Graph
-from tests.walk.steps import ALARM, HANG_UP, KEYS, RIGHT, SILENCE, WRONG
+from tests.walk.steps import ALARM, CONSENT, HANG_UP, KEYS, RIGHT, SILENCE, WRONG
 
 TITLES = {
     "menu": "Main menu",
@@ -19,6 +19,9 @@ TITLES = {
     "offer_person": "A call is offered",
     "unsure": "Which one is it?",
     "text_consent": "May we text it?",
+    "confirm_stop": "No more messages?",
+    "confirm_wrong": "A wrong number?",
+    "confirm_start": "Messages again?",
     "record_consent": "May we record?",
     "recording": "A message is recorded",
     "connecting": "A telephone rings",
@@ -27,7 +30,12 @@ TITLES = {
     "confirm_number": "Is it right?",
 }
 WIDE, HIGH, ACROSS, DOWN = 250, 126, 380, 146
-NAMES = {RIGHT["en"]: "a topic by name", WRONG["en"]: "not understood", ALARM["en"]: "an emergency"}
+NAMES = {
+    RIGHT["en"]: "a topic by name",
+    WRONG["en"]: "not understood",
+    ALARM["en"]: "an emergency",
+    **{words: f'"{words}"' for words in CONSENT["en"]},
+}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,11 @@ WORDS_A_MINUTE = 150  # clinic rules 6: the speed of the voice
 RIGHT = {"en": "side effects", "es": "efectos secundarios"}
 WRONG = {"en": "purple elephants", "es": "elefantes morados"}
 ALARM = {"en": "I can't breathe", "es": "no puedo respirar"}
+# Words of consent: on a call they are asked back.
+CONSENT = {
+    "en": ("stop texting me", "wrong number", "start"),
+    "es": ("ya no me manden mensajes", "numero equivocado", "start"),
+}
 SILENCE, HANG_UP = "silence", "hangs up"
 ANSWERED, NOBODY = "somebody answers", "nobody answers"
 SPOKE, SAID_NOTHING = "speaks a message", "says nothing"
@@ -109,6 +114,12 @@ class Point:
         """What two points have in common that cannot go on differently."""
         state = json.loads(self.state)
         return self.document.shape, state["misses"], state["silences"]
+
+    @property
+    def fresh_menu(self) -> bool:
+        """Whether the caller is at the main menu and was understood so far."""
+        state = json.loads(self.state)
+        return state["place"] == "menu" and not state["misses"] and not state["silences"]
 
     @property
     def answered(self) -> bool:
