@@ -24,6 +24,12 @@ SERVER = "exec python -m http.server --bind 127.0.0.1 --directory {pages}"
 STAND_INS = f"web: {SERVER} $PORT\nphone: {SERVER} $DEVPHONE_PORT\nbeat: exec sleep 600\n"
 
 
+def _as_at_a_terminal() -> None:
+    """Tests that run in the background, or under nohup, hand on that signals are not heard."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @dataclass
 class Run:
     """One `make run`, without make."""
@@ -153,6 +159,7 @@ def start_run(tmp_path: Path, pages: Path) -> Iterator[Starter]:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_as_at_a_terminal,  # noqa: PLW1509 - these tests run no threads
             )
         started.append(Run(child, state, log, port, phone_port))
         return started[-1]
