@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -21,6 +22,13 @@ ALARMS = frozenset({"emergency", "urgent"})
 NOT_UNDERSTOOD = Meaning("none", "unknown", 0.0)
 WORDS = "words"  # in the memory of a call: what was said before the request can be stored
 MOST_STEPS = 200  # a call that goes round for longer is ended after a callback was recorded
+
+# Built once: a caller waits while statements are made and rows become objects.
+_STEPS = cast("sa.Table", CallStep.__table__)
+_KEPT = sa.insert(_STEPS)
+_ANSWERED = sa.select(_STEPS.c.document).where(
+    _STEPS.c.call_id == sa.bindparam("call_id"), _STEPS.c.step == sa.bindparam("step")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +82,7 @@ def opened(
 
 def answered_before(session: Session, call: Call, step: int) -> str | None:
     """The document that this step was answered with, if it was: a repeat gets the same."""
-    before = session.get(CallStep, (call.id, step))
-    return before.document if before is not None else None
+    return session.scalar(_ANSWERED, {"call_id": call.id, "step": step})
 
 
 def meaning_of(session: Session, call: Call, state: State, given: Input, step: int) -> Meaning:
@@ -108,19 +115,17 @@ def keep(
     at: datetime,
 ) -> None:
     """Store the step. ``runs``: the words of the document with their content versions."""
-    session.add(
-        CallStep(
-            call_id=call.id,
-            step=step,
-            heard=given.heard,
-            tier=meaning.tier if meaning else "none",
-            topic=meaning.topic if meaning else "unknown",
-            document=document,
-            at=at,
-            said=json.dumps([[run.versions, run.text] for run in runs], ensure_ascii=False),
-        )
-    )
-    session.flush()
+    row = {
+        "call_id": call.id,
+        "step": step,
+        "heard": given.heard,
+        "tier": meaning.tier if meaning else "none",
+        "topic": meaning.topic if meaning else "unknown",
+        "document": document,
+        "at": at,
+        "said": json.dumps([[run.versions, run.text] for run in runs], ensure_ascii=False),
+    }
+    session.execute(_KEPT, row)
 
 
 def _keyed_911(session: Session, call: Call, key: str, step: int) -> bool:
