@@ -73,19 +73,23 @@ def take_next(
     # What others are taking at this moment is passed over. If nothing else is left, it is waited for: it may
     # be a patient's new words that hold it, and then "nothing to do" would not be true.
     for query in (first.with_for_update(skip_locked=True), first.with_for_update()):
-        while (found := session.scalar(query)) is not None:
-            moved = MOVES.move(
-                session,
-                [found],
-                "claimed",
-                at=now,
-                cause="claimed",
-                actor=staff.id,
-                only_if=[CallbackItem.status == "new"],
-                values=taken_by(staff, now),
-            )
-            if moved:
-                return fresh(session, found)
+        # A row that changed while it was looked at stays locked although it is not found: what was looked at
+        # in vain is let go before anything is waited for, or two people could wait for each other.
+        with session.begin_nested() as attempt:
+            while (found := session.scalar(query)) is not None:
+                moved = MOVES.move(
+                    session,
+                    [found],
+                    "claimed",
+                    at=now,
+                    cause="claimed",
+                    actor=staff.id,
+                    only_if=[CallbackItem.status == "new"],
+                    values=taken_by(staff, now),
+                )
+                if moved:
+                    return fresh(session, found)
+            attempt.rollback()
     return None
 
 
