@@ -11,6 +11,7 @@ from pathlib import Path
 import redis
 
 from nurseline.local import ports, processes
+from nurseline.local.say import say
 from nurseline.local.state import LocalError, write_private
 
 NAMES = ("redis-server", "valkey-server")
@@ -61,7 +62,7 @@ class Redis:
             # Redis carries wake-ups only: losing them costs time, never a message.
             aside = self.data.with_name(f"redis-unreadable-{int(time.time())}")
             self.data.rename(aside)
-            print(f"Redis could not read its data, which now lies in {aside}; starting with none", flush=True)
+            say(f"Redis could not read its data, which now lies in {aside}; starting with none")
             self.launch()
             if self._answers():
                 return

@@ -19,6 +19,7 @@ from nurseline.local.lock import RunLock
 from nurseline.local.parent import Make
 from nurseline.local.postgres import Postgres
 from nurseline.local.redis import Redis
+from nurseline.local.say import say
 from nurseline.local.settings import line_settings, process_environment
 from nurseline.local.state import PROJECT, LocalError
 
@@ -71,12 +72,6 @@ def run(options: Options, outer: Mapping[str, str] = os.environ) -> int:
         finally:
             stopping()
             _stop(line)
-
-
-def say(text: str) -> None:
-    """Print one line at once; where nobody reads any more, that is no reason to fail."""
-    with contextlib.suppress(OSError):
-        print(text, flush=True)
 
 
 def _whole(line: Line, lock: RunLock) -> int:

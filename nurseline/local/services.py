@@ -11,12 +11,12 @@ import signal
 import sys
 import time
 from multiprocessing import set_start_method
-from typing import Any
 
 from honcho import manager
 from honcho.printer import Printer
 
 from nurseline.local.processes import command_line, kill_group
+from nurseline.local.say import WholeLines, say
 
 LAST = "phone"
 # Seconds from the first end to SIGKILL for the rest: Celery needs 3 when idle.
@@ -30,7 +30,7 @@ class Services(manager.Manager):  # type: ignore[misc]
     """Honcho's manager, which stops the phone last, and can be asked to stop while it is still starting."""
 
     def __init__(self) -> None:
-        super().__init__(_Output(sys.stdout))
+        super().__init__(Printer(WholeLines()))
         self._procmgr = _Signals()
         self._stop_when_started = False
         self._last_told_at = 0.0
@@ -90,14 +90,6 @@ class _Signals:
         kill_group(pid)
 
 
-class _Output(Printer):  # type: ignore[misc]
-    """Honcho's printer; where nobody reads any more (`make run | head`) it keeps quiet instead of failing."""
-
-    def write(self, message: Any) -> None:
-        with contextlib.suppress(OSError):
-            super().write(message)
-
-
 def main(arguments: list[str]) -> int:
     """Run the named commands until one ends or a signal comes."""
     set_start_method("fork")  # honcho hands open pipes to its children
@@ -107,7 +99,7 @@ def main(arguments: list[str]) -> int:
         services.add_process(name, command, env={**os.environ, "HONCHO_PROCESS_NAME": name})
     services.loop()
     if services.first_to_end:
-        print(f"{services.first_to_end} ended by itself, so everything is stopped", flush=True)
+        say(f"{services.first_to_end} ended by itself, so everything is stopped")
     return int(services.returncode or 0) & 0xFF
 
 
