@@ -270,14 +270,14 @@ def _any(
 def _planned(session: Session, hash_of: Mapping[uuid.UUID, str]) -> dict[str, dict[datetime, int]]:
     """How many messages are planned for each injection."""
     rows = session.execute(
-        sa.select(OutboundMessage.contact_id, Injection.performed_at, sa.func.count().label("count"))
-        .join(Injection, OutboundMessage.injection_id == Injection.id)
+        sa.select(Injection.contact_id, Injection.performed_at, sa.func.count().label("count"))
+        .join(OutboundMessage, OutboundMessage.injection_id == Injection.id)
         .where(
-            OutboundMessage.contact_id == sa.any_(sa.literal(list(hash_of), sa.ARRAY(sa.Uuid))),
+            Injection.contact_id == sa.any_(sa.literal(list(hash_of), sa.ARRAY(sa.Uuid))),
             outbox.REMINDERS,
             OutboundMessage.status.in_(outbox.OPEN),
         )
-        .group_by(OutboundMessage.contact_id, Injection.performed_at)
+        .group_by(Injection.contact_id, Injection.performed_at)
     )
     planned: dict[str, dict[datetime, int]] = defaultdict(dict)
     for row in rows:

@@ -24,6 +24,7 @@ from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import MOVES, NO_CLAIM, OPEN, REMINDERS, SCHEDULED
 from nurseline.messaging.past import others_to
 from nurseline.messaging.timing import QUIET_HOURS, Skip, Wait, decide
+from nurseline.messaging.to_contact import to_contact
 
 STOPPED = "stopped by staff"
 MOVED = "moved by staff"
@@ -122,7 +123,7 @@ def follow(session: Session, contact: Contact, choices: Choices, *, staff: str, 
         .where(Contact.id == contact.id)
         .with_for_update(key_share=True)
     ).one()
-    mine = (OutboundMessage.contact_id == contact.id, REMINDERS, OutboundMessage.status.in_(OPEN))
+    mine = (to_contact(contact.id), REMINDERS, OutboundMessage.status.in_(OPEN))
     new = (choices.timezone, choices.language, choices.channel)
     if new == tuple(old):
         return 0

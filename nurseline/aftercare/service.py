@@ -28,6 +28,7 @@ from nurseline.consent import service as consent
 from nurseline.ids import new_id
 from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact, OutboundMessage
+from nurseline.messaging.to_contact import to_contacts
 from nurseline.zones import UnknownZoneError, zone
 
 Channel = Literal["text", "call"]
@@ -163,18 +164,17 @@ def replace_earlier(
     What is on its way is not tried again. How many, by contact and injection. The ledger is locked by now,
     so neither another enrolment nor a worker letting a message go is in between.
     """
-    among = OutboundMessage.contact_id == sa.any_(sa.literal(list(contacts), sa.ARRAY(sa.Uuid)))
-    going = outbox.on_their_way(session, among, at=now)
+    going = outbox.on_their_way(session, to_contacts(contacts), at=now)
     rows = session.execute(
         sa.select(
             OutboundMessage.id,
-            OutboundMessage.contact_id,
+            Injection.contact_id,
             Injection.id.label("injection_id"),
             Injection.performed_at,
         )
         .join(Injection, OutboundMessage.injection_id == Injection.id)
         .where(
-            among,
+            Injection.contact_id == sa.any_(sa.literal(list(contacts), sa.ARRAY(sa.Uuid))),
             outbox.REMINDERS,
             sa.or_(OutboundMessage.status.in_(outbox.OPEN), OutboundMessage.id.in_(going)),
         )

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.outbox import MOVES, REMINDERS
+from nurseline.messaging.to_contact import to_contact
 
 Answer = Literal["well", "question", "worse", "words"]
 SILENCE = "silence"
@@ -42,7 +43,7 @@ def in_view(
     return session.scalar(
         sa.select(OutboundMessage)
         .where(
-            OutboundMessage.contact_id == contact.id,
+            to_contact(contact.id),
             REMINDERS,
             OutboundMessage.channel == "text",
             OutboundMessage.status.in_(arrived),

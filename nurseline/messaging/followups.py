@@ -22,6 +22,7 @@ from nurseline.consent import service as consent
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.outbox import ANSWERS, OPEN, REMINDERS, Plan, plan, why_not_again
 from nurseline.messaging.timing import useful
+from nurseline.messaging.to_contact import to_contact
 from nurseline.outcomes import RefusalClass
 
 LATER = timedelta(hours=1)
@@ -107,7 +108,7 @@ def _still_wanted(session: Session, row: OutboundMessage) -> bool:
     if not consent.holds(session, row.number_hash) or why_not_again(session, [row.id]):
         return False
     replaced = sa.exists().where(
-        OutboundMessage.contact_id == row.contact_id,
+        to_contact(row.contact_id),
         REMINDERS,
         OutboundMessage.status.in_(OPEN),
         OutboundMessage.injection_id != row.injection_id,

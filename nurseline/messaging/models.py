@@ -153,8 +153,13 @@ class OutboundMessage(Base):
         sa.Index("ix_outbound_lease", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")),
         sa.Index("ix_outbound_check", "check_after", postgresql_where=sa.text("check_after IS NOT NULL")),
         sa.Index("ix_outbound_answer", "answer_until", postgresql_where=sa.text("answer_until IS NOT NULL")),
-        # Also for what the caps count and a STOP cancels.
-        sa.Index("ix_outbound_contact", "contact_id", "created_at"),
+        # What belongs to an injection is found through that: see to_contact.py.
+        sa.Index(
+            "ix_outbound_contact",
+            "contact_id",
+            "created_at",
+            postgresql_where=sa.text("injection_id IS NULL"),
+        ),
         sa.Index(
             "ix_outbound_to_check",
             "created_at",

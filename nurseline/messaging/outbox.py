@@ -17,6 +17,7 @@ from nurseline.db import UtcDateTime
 from nurseline.ids import new_id
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.timing import LOOK_BACK
+from nurseline.messaging.to_contact import to_contact
 from nurseline.transitions import Transitions
 from nurseline.wakeups import wake_after_commit
 
@@ -247,11 +248,10 @@ def cancel_planned(
 ) -> int:
     """Cancel every automated message to a number that has not started to go; how many."""
     contact = sa.select(Contact.id).where(Contact.number_hash == number_hash).scalar_subquery()
-    going = on_their_way(session, OutboundMessage.contact_id == contact, at=at)
+    theirs = to_contact(contact)
+    going = on_their_way(session, theirs, at=at)
     not_again(session, going, at=at, reason=reason, actor=actor)
-    query = sa.select(OutboundMessage.id).where(
-        OutboundMessage.contact_id == contact, REMINDERS, OutboundMessage.status.in_(OPEN)
-    )
+    query = sa.select(OutboundMessage.id).where(theirs, REMINDERS, OutboundMessage.status.in_(OPEN))
     return len(cancel(session, session.scalars(query).all(), at=at, reason=reason, actor=actor))
 
 

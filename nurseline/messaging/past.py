@@ -14,6 +14,7 @@ from nurseline.db import UtcDateTime
 from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.outbox import OPEN, REMINDERS
 from nurseline.messaging.timing import LOOK_BACK, NOTHING_BEFORE, Earlier, Past
+from nurseline.messaging.to_contact import to_contacts
 from nurseline.outcomes import NO_TEXTS
 
 WENT = frozenset({"sent", "delivered", "undelivered", "unknown"})
@@ -43,7 +44,7 @@ _OTHERS = sa.select(
     _MESSAGE.injection_id,
     _MESSAGE.error_code,
 ).where(
-    _MESSAGE.contact_id == sa.any_(sa.bindparam("contacts", type_=sa.ARRAY(sa.Uuid))),
+    to_contacts(sa.bindparam("contacts", type_=sa.ARRAY(sa.Uuid))),
     REMINDERS,
     sa.or_(_MESSAGE.sending_at > sa.bindparam("since", type_=UtcDateTime), _MESSAGE.status.in_(OPEN)),
 )

@@ -28,6 +28,7 @@ from nurseline.messaging.models import DeliveryReport, OutboundEvent, OutboundMe
 from nurseline.messaging.outbox import MOVES
 from nurseline.messaging.reports import STATUS, Report, advance
 from nurseline.messaging.sending import Sender
+from nurseline.messaging.to_contact import to_contact
 from nurseline.outcomes import Listing, Standing
 
 log = structlog.get_logger(__name__)
@@ -142,7 +143,7 @@ def _rivals(session: Session, message: OutboundMessage, wanted: _Wanted) -> list
     """Other messages with the same words to the number that may have reached the carrier, without a sid."""
     near = session.scalars(
         sa.select(OutboundMessage).where(
-            OutboundMessage.contact_id == message.contact_id,
+            to_contact(message.contact_id),
             OutboundMessage.id != message.id,
             OutboundMessage.provider_sid.is_(None),
             OutboundMessage.status.in_(("sending", "unknown", "delivered")),

@@ -25,13 +25,13 @@ from sqlalchemy.orm import Session
 from nurseline.consent import service as consent
 from nurseline.messaging.models import Call, Contact, InboundMessage, OutboundMessage
 from nurseline.messaging.outbox import Plan, plan
+from nurseline.messaging.to_contact import OF_NO_INJECTION
 
 LATELY = timedelta(days=3)  # so long a text or call of the patient's may be answered without consent
 OF_USE = timedelta(hours=12)  # an answer that could not go by then would come out of nowhere
 TALK = timedelta(hours=24)  # so long after a text of staff what the patient writes may answer it
 MOST_TOLD = 5  # texts that came meanwhile
 PURPOSE = "staff"
-WRITTEN = OutboundMessage.purpose == PURPOSE
 Leave = Literal["agreed", "asked", "ended", "blocked", "never"]
 MAY: frozenset[Leave] = frozenset({"agreed", "asked"})
 
@@ -146,12 +146,18 @@ def _lock(session: Session, contact: Contact) -> None:
     session.execute(row.with_for_update(key_share=True))  # texts that come in do not wait for it
 
 
+def _theirs(contact_id: uuid.UUID) -> sa.ColumnElement[bool]:
+    """What staff wrote to this contact."""
+    return sa.and_(
+        OutboundMessage.contact_id == contact_id, OF_NO_INJECTION, OutboundMessage.purpose == PURPOSE
+    )
+
+
 def wrote_lately(session: Session, contact_id: uuid.UUID, *, now: datetime) -> bool:
     """Whether the patient has a text of staff before them, so that what they write may be its answer."""
     query = sa.exists().where(
-        OutboundMessage.contact_id == contact_id,
+        _theirs(contact_id),
         OutboundMessage.created_at > now - TALK,
-        WRITTEN,
         OutboundMessage.status.not_in(("skipped", "cancelled", "failed")),
     )
     return bool(session.scalar(sa.select(query)))
@@ -159,7 +165,7 @@ def wrote_lately(session: Session, contact_id: uuid.UUID, *, now: datetime) -> b
 
 def seen_by_now(session: Session, contact_id: uuid.UUID) -> Seen:
     """What there is to see at this moment."""
-    texts = sa.select(sa.func.count()).where(OutboundMessage.contact_id == contact_id, WRITTEN)
+    texts = sa.select(sa.func.count()).where(_theirs(contact_id))
     came = sa.select(sa.func.count()).where(InboundMessage.contact_id == contact_id)
     return Seen(session.scalar(texts) or 0, session.scalar(came) or 0)
 
@@ -169,7 +175,7 @@ def _since(session: Session, contact: Contact, seen: Seen, staff: str) -> list[S
     there = seen_by_now(session, contact.id)
     said: list[Said] = []
     if there.staff > seen.staff:
-        of_staff = sa.select(OutboundMessage).where(OutboundMessage.contact_id == contact.id, WRITTEN)
+        of_staff = sa.select(OutboundMessage).where(_theirs(contact.id))
         newest = of_staff.order_by(OutboundMessage.created_at.desc(), OutboundMessage.id.desc())
         texts = session.scalars(newest.limit(min(there.staff - seen.staff, MOST_TOLD)))
         others = (text for text in texts if text.written_by != staff)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from nurseline.consent import service as consent
 from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact, OutboundMessage
+from nurseline.messaging.to_contact import OF_NO_INJECTION
 from nurseline.parts import Parts
 from nurseline.phone import parse
 
@@ -26,6 +27,7 @@ def may_text(parts: Parts, session: Session, contact: Contact) -> bool:
         return False
     lately = sa.select(sa.func.count()).where(
         OutboundMessage.contact_id == contact.id,
+        OF_NO_INJECTION,
         OutboundMessage.created_at > parts.clock.now() - timedelta(days=1),
         OutboundMessage.content_id.startswith(FIRST),
     )

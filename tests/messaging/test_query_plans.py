@@ -28,7 +28,11 @@ from tests.support.line import FakeGateway, make_contact, minutes, plan_one
 
 KEYS = {"pk_outbound_messages", "pk_contacts", "pk_consent_states", "uq_contacts_number_hash"}
 REPORTS = {"ix_outbound_provider_sid", "pk_delivery_reports"}
-OF_A_NUMBER = {"ix_outbound_contact"}
+OF_A_NUMBER = {
+    "ix_outbound_contact",
+    "uq_outbound_messages_injection_id_step_turn",
+    "uq_injections_contact_id_performed_at",
+}
 Plan = dict[str, Any]
 
 

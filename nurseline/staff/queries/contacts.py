@@ -16,6 +16,7 @@ from nurseline.consent import service as consent
 from nurseline.consent.models import ConsentState
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.staff_texts import Leave, Seen, leave, seen_by_now
+from nurseline.messaging.to_contact import to_contact
 from nurseline.phone import parse
 from nurseline.staff.queries.timeline import PLANNED, Grave, Timeline, grave, mark, timeline
 
@@ -88,7 +89,7 @@ def asks(items: Sequence[CallbackItem]) -> bool:
 def planned_count(session: Session, contact_id: uuid.UUID) -> int:
     """How many aftercare messages are planned."""
     query = sa.select(sa.func.count()).where(
-        OutboundMessage.contact_id == contact_id,
+        to_contact(contact_id),
         OutboundMessage.purpose == "reminder",
         OutboundMessage.status.in_(PLANNED),
     )

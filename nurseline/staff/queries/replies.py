@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from nurseline.callbacks.models import CallbackItem, CallbackWords
 from nurseline.messaging.models import OutboundEvent, OutboundMessage
+from nurseline.messaging.to_contact import to_contact
 
 
 def replies_to(
@@ -22,7 +23,7 @@ def replies_to(
         sa.select(OutboundEvent.at, OutboundMessage)
         .join(OutboundMessage, OutboundMessage.id == OutboundEvent.subject_id)
         .where(
-            OutboundMessage.contact_id == item.contact_id,
+            to_contact(item.contact_id),
             OutboundEvent.actor == "patient",
             OutboundEvent.at.in_(list(answers)),
         )

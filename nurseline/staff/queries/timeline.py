@@ -20,6 +20,7 @@ from sqlalchemy.sql import ColumnElement
 from nurseline.callbacks.models import CallbackAttempt, CallbackItem, CallbackOutcome, CallbackWords
 from nurseline.consent.models import ConsentEvent
 from nurseline.messaging.models import Call, CallStep, Contact, InboundMessage, OutboundEvent, OutboundMessage
+from nurseline.messaging.to_contact import to_contact
 from nurseline.staff.models import ContactNote
 from nurseline.staff.queries.people import names_of
 
@@ -159,7 +160,7 @@ _CONTACT, _HASH = sa.bindparam("contact", type_=sa.Uuid), sa.bindparam("hash", t
 
 @cache
 def _mark() -> sa.Select[Any]:
-    mine, item = OutboundMessage.contact_id == _CONTACT, CallbackItem.contact_id == _CONTACT
+    mine, item = to_contact(_CONTACT), CallbackItem.contact_id == _CONTACT
     texts = _text(OutboundMessage.id, OutboundMessage.status, OutboundMessage.reason, OutboundMessage.answer)
     plan = _text(OutboundMessage.send_after, OutboundMessage.language, OutboundMessage.timezone)
     calls = _text(Call.id, Call.carrier_status, Call.seconds)
@@ -193,7 +194,7 @@ def _everything() -> sa.Subquery:
     rank = sa.cast(OutboundMessage.position + 1, sa.Integer)
     return sa.union_all(
         _places("inbound", InboundMessage.received_at, InboundMessage.contact_id == _CONTACT),
-        _places("outbound", _when(), OutboundMessage.contact_id == _CONTACT, rank=rank),
+        _places("outbound", _when(), to_contact(_CONTACT), rank=rank),
         _places("call", Call.started_at, Call.contact_id == _CONTACT),
         _places("item", CallbackItem.created_at, item, rank=sa.literal(-1)),
         _places("outcome", CallbackOutcome.at, item, base=of_outcome, rank=sa.literal(99)),
