@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from nurseline.messaging.asking import SECONDS, ask_all
 from nurseline.messaging.checks import ASKING, next_check
-from nurseline.messaging.decisions import BY_STAFF
+from nurseline.messaging.decisions import BY_STAFF, CAUSES
 from nurseline.messaging.models import DeliveryReport, OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import MOVES
 from nurseline.messaging.reports import STATUS, Report, advance
@@ -146,7 +146,11 @@ def _rivals(session: Session, message: OutboundMessage, wanted: _Wanted) -> list
             to_contact(message.contact_id),
             OutboundMessage.id != message.id,
             OutboundMessage.provider_sid.is_(None),
-            OutboundMessage.status.in_(("sending", "unknown", "delivered")),
+            sa.or_(
+                OutboundMessage.status.in_(("sending", "unknown", "delivered")),
+                # Staff believe that it did not arrive; the carrier may have it all the same.
+                sa.and_(OutboundMessage.status == "failed", OutboundMessage.reason == CAUSES["again"]),
+            ),
             OutboundMessage.sending_at.between(wanted.since - NEAR, wanted.since + NEAR),
         )
     )

@@ -225,6 +225,25 @@ def test_one_still_under_way_does_not_lose_its_sid_to_another_with_the_same_word
     assert fetch(parts, lost).status == "unknown"
 
 
+def test_one_that_staff_sent_again_does_not_lose_its_sid_to_what_went_instead(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    first = unknown_one(parts, sender, gateway, contact)
+    with parts.db.begin() as session:
+        instead = decide(
+            session, session.get_one(OutboundMessage, first), "again", actor="staff-1", now=clock.now()
+        )
+    assert instead is not None
+    gateway.held["Words."] = [Standing("SM5", "sent", clock.now() + SECOND)]
+    clock.advance(minutes(4))
+    gateway.script = [Ambiguous("no answer")]
+    sender.send_due()
+    assert fetch(parts, instead).status == "unknown"
+    clock.advance(minutes(2))
+    assert look_up_unknown(sender) == 0
+    assert fetch(parts, instead).provider_sid is None
+
+
 def test_a_report_with_our_reference_says_whose_sid_it_is(
     parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
 ) -> None:
