@@ -135,8 +135,28 @@ def tell_late(session: Session, with_: Escalation, *, now: datetime) -> int:
     Not about emergencies, where a text would be no help, and only about what they asked for themselves. An
     item counts as late when nobody has it shortly before the promise, or nobody has called by then.
     """
+    told: set[uuid.UUID] = set()
+    for item in session.scalars(_about_to_break(now)):
+        again = item.contact_id in told  # one text stands for all that this patient waits for
+        if again or text_patient(
+            session,
+            item.contact,
+            "promise_late",
+            now=now,
+            zone=with_.hours.zone,
+            regions=with_.regions,
+            until=now + LATE_OF_USE,
+        ):
+            item.told_late_at = now
+            MOVES.note(session, [item.id], item.status, at=now, cause="patient told that it is late")
+            told |= {item.contact_id} if item.contact_id else set()
+    return len(told)
+
+
+def _about_to_break(now: datetime) -> sa.Select[tuple[CallbackItem]]:
+    """Promises to patients that break, or just broke, of which nobody has told them; locked."""
     nobody = sa.case((CallbackItem.status == "claimed", timedelta()), else_=LATE_BEFORE)
-    query = (
+    return (
         sa.select(CallbackItem)
         .where(
             IS_OPEN,
@@ -154,22 +174,6 @@ def tell_late(session: Session, with_: Escalation, *, now: datetime) -> int:
         .options(selectinload(CallbackItem.contact))
         .with_for_update(skip_locked=True, of=CallbackItem)
     )
-    told: set[uuid.UUID] = set()
-    for item in session.scalars(query):
-        again = item.contact_id in told  # one text stands for all that this patient waits for
-        if again or text_patient(
-            session,
-            item.contact,
-            "promise_late",
-            now=now,
-            zone=with_.hours.zone,
-            regions=with_.regions,
-            until=now + LATE_OF_USE,
-        ):
-            item.told_late_at = now
-            MOVES.note(session, [item.id], item.status, at=now, cause="patient told that it is late")
-            told |= {item.contact_id} if item.contact_id else set()
-    return len(told)
 
 
 def _raise(

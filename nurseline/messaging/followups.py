@@ -68,15 +68,7 @@ def follow(
         return None
     # Of two who learn of the failure at once the second sees the turn of the first.
     session.execute(sa.select(OutboundMessage.id).where(OutboundMessage.id == row.id).with_for_update())
-    turn, next_id = row.turn + 1, next_turn_id(row)
-    same = sa.and_(
-        # What belongs to no injection is known by its id alone; compared here, all of it would be the same.
-        OutboundMessage.injection_id.is_not(None),
-        OutboundMessage.injection_id == row.injection_id,
-        OutboundMessage.step == row.step,
-        OutboundMessage.turn == turn,
-    )
-    if session.scalar(sa.select(sa.exists().where(sa.or_(OutboundMessage.id == next_id, same)))):
+    if _has_next(session, row):
         return None
     again = Plan(
         row.purpose,
@@ -89,9 +81,9 @@ def follow(
         row.content_version if channel == row.channel else "",
         row.injection_id,
         row.step,
-        turn,
+        row.turn + 1,
         channel,
-        next_id,
+        next_turn_id(row),
         row.written_by,
     )
     contact = session.get_one(Contact, row.contact_id)
@@ -101,6 +93,18 @@ def follow(
 def next_turn_id(row: OutboundMessage) -> uuid.UUID:
     """The id that the turn after ``row`` has, if there is or will be one."""
     return uuid.uuid5(row.id, f"turn {row.turn + 1}")
+
+
+def _has_next(session: Session, row: OutboundMessage) -> bool:
+    same = sa.and_(
+        # What belongs to no injection is known by its id alone; compared here, all of it would be the same.
+        OutboundMessage.injection_id.is_not(None),
+        OutboundMessage.injection_id == row.injection_id,
+        OutboundMessage.step == row.step,
+        OutboundMessage.turn == row.turn + 1,
+    )
+    there = sa.exists().where(sa.or_(OutboundMessage.id == next_turn_id(row), same))
+    return bool(session.scalar(sa.select(there)))
 
 
 def _still_wanted(session: Session, row: OutboundMessage) -> bool:
