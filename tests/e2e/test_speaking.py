@@ -56,6 +56,8 @@ def test_a_caller_says_what_is_wanted_and_talks_with_the_nurse(line: Line, brows
     expect(heard(nurse)).to_contain_text(re.compile("press 1"))
     keys = nurse.get_by_role("group", name="Keys")
     keys.get_by_role("button", name="1", exact=True).click()
+    for telephone in (patient, nurse):  # what is said before that, nobody hears
+        expect(heard(telephone)).to_contain_text("Connected with")
     say(patient, "my shoulder is sore, is that normal")
     expect(heard(nurse)).to_contain_text("my shoulder is sore, is that normal")
     say(nurse, "good morning, this is the nurse line")
