@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -26,6 +26,7 @@ PRIORITY = {"alert": 0, "confirmation": 1, "reply": 1, "staff": 1, "notice": 1, 
 # unless the number has ended messages.
 ANSWERS = frozenset({"reply", "alert", "confirmation", "staff", "notice"})
 CLAIM_LEASE = timedelta(seconds=15)  # a claim that runs out is harmless: the row is simply claimed again
+THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # before everything that was ever due
 SENDING_LEASE = timedelta(seconds=60)  # far above one request's time limits: after it the outcome is unknown
 
 MOVES = Transitions(
@@ -183,7 +184,12 @@ CLAIMED = tuple(
 # Each lane is one range of the index on due rows, which planned later ones do not lengthen.
 _DUE: Mapping[Lane, sa.Select[Any]] = {
     lane: sa.select(OutboundMessage.id)
-    .where(SCHEDULED, mine, OutboundMessage.send_after <= sa.bindparam("now", type_=UtcDateTime))
+    .where(
+        SCHEDULED,
+        mine,
+        OutboundMessage.send_after >= sa.bindparam("since", type_=UtcDateTime),
+        OutboundMessage.send_after <= sa.bindparam("now", type_=UtcDateTime),
+    )
     .order_by(OutboundMessage.priority, OutboundMessage.send_after, OutboundMessage.id)
     .limit(sa.bindparam("most", type_=sa.Integer))
     .with_for_update(skip_locked=True)
@@ -193,12 +199,18 @@ _WITH_CONTACT = (Contact.id == OutboundMessage.contact_id,)
 
 
 def claim_due(
-    session: Session, *, now: datetime, limit: int, lane: Lane | None = None
+    session: Session,
+    *,
+    now: datetime,
+    limit: int,
+    lane: Lane | None = None,
+    since: datetime = THE_BEGINNING,
 ) -> tuple[uuid.UUID, list[Claimed]]:
     """Take up to ``limit`` due messages for this worker: (claim token, rows), most urgent and oldest first.
 
     ``lane``: only those of one lane; None for the urgent ones and then reminders. Rows that another worker
-    is taking are passed over, so claims never wait for each other.
+    is taking are passed over, so claims never wait for each other. ``since``: leave out what was due before,
+    as somebody may who has just claimed up to there.
     """
     token = uuid.uuid4()
     taken: list[Claimed] = []
@@ -207,7 +219,7 @@ def claim_due(
             session,
             _DUE[each],
             "claimed",
-            given={"now": now, "most": limit - len(taken)},
+            given={"since": since, "now": now, "most": limit - len(taken)},
             at=now,
             cause="due",
             only_if=_WITH_CONTACT,

@@ -24,7 +24,15 @@ from nurseline.clock import Clock
 from nurseline.db import Held
 from nurseline.messaging.carrier import Gateway
 from nurseline.messaging.letting_go import Decider, Going
-from nurseline.messaging.outbox import MOVES, NO_CLAIM, Claimed, Lane, cancel_ended, claim_due
+from nurseline.messaging.outbox import (
+    MOVES,
+    NO_CLAIM,
+    THE_BEGINNING,
+    Claimed,
+    Lane,
+    cancel_ended,
+    claim_due,
+)
 from nurseline.messaging.rate import Rate
 from nurseline.messaging.results import PATIENCE_SECONDS, NotWritten, Recorder, Result
 from nurseline.outcomes import NotSent, SendOutcome
@@ -72,6 +80,9 @@ class Run:
     _wrong: BaseException | None = None
     _segments: float = SEGMENTS_GUESSED
     _until: float = 0.0
+    # Claimed rows leave dead entries in the index of due ones: while there is more, none is passed twice.
+    # What comes back into the plan before this instant is found once there is no more, or by the next run.
+    _since: datetime = THE_BEGINNING
 
     def go(self) -> int:
         """Send until nothing more is due; how many were claimed.
@@ -125,8 +136,12 @@ class Run:
         missing = min(most - len(self.waiting), self.limit - self.claimed)
         if missing > 0:
             with self.db.begin() as session:
-                _, rows = claim_due(session, now=self.clock.now(), limit=missing, lane=self.lane)
+                _, rows = claim_due(
+                    session, now=self.clock.now(), limit=missing, lane=self.lane, since=self._since
+                )
             self.claimed += len(rows)
+            more = len(rows) == missing and self.lane == "reminders"
+            self._since = rows[-1].send_after if more else THE_BEGINNING
             self.waiting += rows
         return list(self.waiting)[:most]
 
