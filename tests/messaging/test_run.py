@@ -180,6 +180,29 @@ def test_what_comes_due_while_others_are_under_way_goes_in_the_same_run(
     assert sender.send_due() == 4
 
 
+def test_a_run_goes_on_behind_what_it_claimed_and_then_takes_what_became_due_before_that(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock
+) -> None:
+    contacts = [make_contact(parts, f"+120255510{n:02}", agreed=True) for n in range(7)]
+    late, *rest = contacts
+    in_time = [
+        plan_one(parts, contact, send_after=clock.now() - minutes(9 - n)) for n, contact in enumerate(rest)
+    ]
+    before = []
+
+    def enrolled_late(_: Sent) -> SendOutcome:
+        before.append(plan_one(parts, late, send_after=clock.now() - minutes(30)))
+        return Accepted(sid())
+
+    gateway.script = [enrolled_late]
+    few = replace(sender, width=2)
+    while few.send_due(lane="reminders"):
+        pass
+    assert [sent.reference for sent in gateway.sends[:2]] == in_time[:2]
+    assert {sent.reference for sent in gateway.sends[:-1]} == {*in_time}
+    assert [gateway.sends[-1].reference] == before
+
+
 class HeldUp(ThreadPoolExecutor):
     """Threads of a process that is stopped for a night between the commit and the request."""
 
