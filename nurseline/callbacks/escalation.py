@@ -153,7 +153,7 @@ def tell_late(session: Session, with_: Escalation, *, now: datetime) -> int:
     return len(told)
 
 
-def _about_to_break(now: datetime) -> sa.Select[tuple[CallbackItem]]:
+def _about_to_break(now: datetime) -> sa.Select[CallbackItem]:
     """Promises to patients that break, or just broke, of which nobody has told them; locked."""
     nobody = sa.case((CallbackItem.status == "claimed", timedelta()), else_=LATE_BEFORE)
     return (

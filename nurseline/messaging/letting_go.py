@@ -6,6 +6,7 @@ first, all in one order, so that neither two workers nor a worker and a STOP wai
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from nurseline.consent.allowed import AllowedHours
 from nurseline.crypto import Keyring
 from nurseline.db import Held, away
 from nurseline.messaging.answers import ANSWER_WITHIN
-from nurseline.messaging.models import OutboundMessage
+from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, Claimed
 from nurseline.messaging.past import others_to
 from nurseline.messaging.timing import Decision, Go, Past, Skip, Wait, decide, useful
@@ -60,6 +61,24 @@ class Going:
     body: str
     attempt: int
     channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipient:
+    """Whom a message goes to, and how they want it at this moment. ``number`` is still encrypted."""
+
+    number: bytes
+    timezone: str | None
+    channel: str
+
+
+_CONTACT = Contact.__table__.c
+_RECIPIENTS = sa.select(
+    _CONTACT.id,
+    sa.type_coerce(_CONTACT.number, sa.LargeBinary).label("number"),
+    _CONTACT.timezone,
+    _CONTACT.channel,
+).where(_CONTACT.id == sa.any_(sa.bindparam("wanted", type_=sa.ARRAY(sa.Uuid))))
 
 
 @dataclass(slots=True)
@@ -106,28 +125,35 @@ class Decider:
         consent.hold_all(session, {row.number_hash for row in automated})
         now = self.clock.now()
         past = others_to(session, automated, now=now)
+        recipients = _recipients(session, rows)
         fates = _Fates()
         words = cache(self.words)  # a chunk of reminders has few different ones
         for row in rows:
-            self._decide_one(row, past.get(row.id), now, words, fates)
+            self._decide_one(row, recipients[row.contact_id], past.get(row.id), now, words, fates)
         going = _let(session, fates, now)
         _move(session, fates.wait, "scheduled", now, NO_CLAIM)
         _move(session, fates.skip, "skipped", now, NO_CLAIM)
         return going
 
     def _decide_one(
-        self, row: Claimed, past: Past | None, now: datetime, words: Words, fates: _Fates
+        self,
+        row: Claimed,
+        recipient: _Recipient,
+        past: Past | None,
+        now: datetime,
+        words: Words,
+        fates: _Fates,
     ) -> None:
         mine = {"claim_token": row.claim_token}
         try:
-            to = self.keyring.decrypt(row.number)
-            match self._decision(row, to, past, now):
+            to = self.keyring.decrypt(recipient.number)
+            match self._decision(row, to, recipient.timezone, past, now):
                 case Skip(why):
                     fates.skip.append(Each(row.id, why, {"reason": why}, mine))
                 case Wait(until, why):
                     fates.wait.append(Each(row.id, why, {"send_after": until, "reason": row.reason}, mine))
                 case Go():
-                    fates.go.append(self._worded(row, to, words))
+                    fates.go.append(self._worded(row, to, recipient.channel, words))
         except Exception as error:
             # No words for it, or a field that no key opens. It waits until somebody has put that right, and
             # neither keeps others from going nor goes round and round; staff see what it came too late for.
@@ -137,15 +163,17 @@ class Decider:
             else:
                 fates.skip.append(Each(row.id, put_off.cause, {"reason": put_off.values["reason"]}, mine))
 
-    def _decision(self, row: Claimed, to: str, past: Past | None, now: datetime) -> Decision:
+    def _decision(
+        self, row: Claimed, to: str, timezone: str | None, past: Past | None, now: datetime
+    ) -> Decision:
         if past is None:
             return Go() if useful(row.send_before, now) else Skip("too late")
-        where = self.hours.where(to, row.timezone or row.patient_timezone)
+        where = self.hours.where(to, row.timezone or timezone)
         return decide(row.send_before, where, past, now)
 
-    def _worded(self, row: Claimed, to: str, words: Words) -> tuple[Going, Each]:
+    def _worded(self, row: Claimed, to: str, wanted: str, words: Words) -> tuple[Going, Each]:
         automated = row.purpose not in ANSWERS
-        channel = "call" if automated and row.patient_channel == "call" else row.channel
+        channel = "call" if automated and wanted == "call" else row.channel
         text, version = None, row.content_version
         if row.body is not None:
             text = self.keyring.decrypt(row.body)
@@ -160,6 +188,12 @@ class Decider:
             "answer_until": self.clock.now() + ANSWER_WITHIN if row.purpose == "reminder" else None,
         }
         return going, Each(row.id, "request", values, {"claim_token": row.claim_token})
+
+
+def _recipients(session: Session, rows: Sequence[Claimed]) -> dict[uuid.UUID, _Recipient]:
+    wanted = {"wanted": list({row.contact_id for row in rows})}
+    found = session.execute(_RECIPIENTS, wanted)
+    return {one.id: _Recipient(one.number, one.timezone, one.channel) for one in found}
 
 
 def _one_for_each_number(rows: Sequence[Claimed]) -> tuple[list[Claimed], list[Claimed]]:

@@ -144,7 +144,7 @@ def _row(contact: Contact, p: Plan, at: datetime) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message that a worker has claimed, as it then was. ``body`` and ``number`` are still encrypted."""
+    """A message that a worker has claimed, as it then was. ``body`` is still encrypted."""
 
     id: uuid.UUID
     claim_token: uuid.UUID
@@ -164,20 +164,13 @@ class Claimed:
     error_code: int | None
     injection_id: uuid.UUID | None
     channel: str
-    number: bytes
-    patient_timezone: str | None
-    patient_channel: str
 
 
-# Encrypted fields come as they are: one that no key opens must not keep others from being claimed.
-_RAW = {
-    "body": sa.type_coerce(OutboundMessage.body, sa.LargeBinary),
-    "number": sa.type_coerce(Contact.number, sa.LargeBinary),
-    "patient_timezone": Contact.timezone,
-    "patient_channel": Contact.channel,
-}
+# What is encrypted comes as it is: what no key opens must not keep others from being claimed.
 CLAIMED = tuple(
-    _RAW[each.name].label(each.name) if each.name in _RAW else OutboundMessage.__table__.c[each.name]
+    sa.type_coerce(OutboundMessage.body, sa.LargeBinary).label("body")
+    if each.name == "body"
+    else OutboundMessage.__table__.c[each.name]
     for each in fields(Claimed)
     if each.name != "id"
 )
@@ -195,7 +188,6 @@ _DUE: Mapping[Lane, sa.Select[Any]] = {
     .with_for_update(skip_locked=True)
     for lane, mine in LANES.items()
 }
-_WITH_CONTACT = (Contact.id == OutboundMessage.contact_id,)
 
 
 def claim_due(
@@ -222,7 +214,6 @@ def claim_due(
             given={"since": since, "now": now, "most": limit - len(taken)},
             at=now,
             cause="due",
-            only_if=_WITH_CONTACT,
             values={"claim_token": token, "lease_until": now + CLAIM_LEASE},
             giving=CLAIMED,
         )

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from nurseline.carrier.errors import meaning_of
 from nurseline.messaging.followups import Alarm
-from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
+from nurseline.messaging.models import OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import CLAIMED, Claimed, Lane, claim_due
 from nurseline.messaging.reports import Report, apply_report
 from nurseline.messaging.sending import Sender
@@ -43,7 +43,7 @@ def claimed(parts: Parts, *, limit: int = 100, lane: Lane | None = None) -> tupl
 
 def send_one(sender: Sender, message_id: uuid.UUID, token: uuid.UUID) -> None:
     """Send one claimed message, if it may still go."""
-    query = sa.select(OutboundMessage.id, *CLAIMED).join(Contact).where(OutboundMessage.id == message_id)
+    query = sa.select(OutboundMessage.id, *CLAIMED).where(OutboundMessage.id == message_id)
     with sender.db.begin() as session:
         row = Claimed(*session.execute(query).one())
     run = sender.run()

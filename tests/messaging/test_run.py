@@ -264,6 +264,21 @@ def test_messages_that_are_read_by_a_call_are_called_and_others_texted(
     assert fetch(parts, reminder).status == "sent"
 
 
+def test_how_a_patient_wants_it_counts_when_the_message_goes_not_when_it_was_claimed(
+    parts: Parts, sender: Sender, gateway: FakeGateway
+) -> None:
+    contact = make_contact(parts, agreed=True)
+    reminder = plan_one(parts, contact, body=None, content_id="reminder.day1")
+    run = sender.run(lane="reminders")
+    with parts.db.begin() as session:
+        _, run.waiting[:] = outbox.claim_due(session, now=parts.clock.now(), limit=9, lane="reminders")
+    with parts.db.begin() as session:
+        session.execute(sa.update(Contact).where(Contact.id == contact.id).values(channel="call"))
+    run.go()
+    assert [call.reference for call in gateway.calls] == [reminder]
+    assert gateway.sends == []
+
+
 # The rate
 
 
