@@ -132,6 +132,7 @@ def follow(session: Session, contact: Contact, choices: Choices, *, staff: str, 
         .where(Contact.id == contact.id)
         .values(timezone=choices.timezone, language=choices.language, channel=choices.channel)
     )
+    back = _take_from_workers(session, mine, staff, now)
     changed: set[uuid.UUID] = set()
     if choices.timezone != old.timezone:
         _judge_again(session, mine, now)
@@ -140,10 +141,20 @@ def follow(session: Session, contact: Contact, choices: Choices, *, staff: str, 
         changed |= _set(session, (*mine, OutboundMessage.body.is_(None)), language=choices.language)
     if choices.channel != old.channel:
         changed |= _set(session, mine, channel=choices.channel)
-    scheduled = sa.select(OutboundMessage.id).where(OutboundMessage.id.in_(changed), SCHEDULED)
+    scheduled = sa.select(OutboundMessage.id).where(OutboundMessage.id.in_(changed - back), SCHEDULED)
     ids = session.scalars(scheduled).all()
     MOVES.note(session, ids, "scheduled", at=now, cause=FOLLOWS, actor=staff)
     return len(changed)
+
+
+def _take_from_workers(
+    session: Session, mine: tuple[sa.ColumnElement[bool], ...], staff: str, now: datetime
+) -> set[uuid.UUID]:
+    """Put back what a worker has claimed and would decide from what it read before; which."""
+    claimed = OutboundMessage.status == "claimed"
+    ids = session.scalars(sa.select(OutboundMessage.id).where(*mine, claimed)).all()
+    back = MOVES.move(session, ids, "scheduled", at=now, cause=FOLLOWS, actor=staff, values=NO_CLAIM)
+    return set(back)
 
 
 def _set(session: Session, which: tuple[sa.ColumnElement[bool], ...], **values: Any) -> set[uuid.UUID]:

@@ -149,7 +149,11 @@ def _rivals(session: Session, message: OutboundMessage, wanted: _Wanted) -> list
             sa.or_(
                 OutboundMessage.status.in_(("sending", "unknown", "delivered")),
                 # Staff believe that it did not arrive; the carrier may have it all the same.
-                sa.and_(OutboundMessage.status == "failed", OutboundMessage.reason == CAUSES["again"]),
+                sa.and_(
+                    OutboundMessage.status == "failed",
+                    OutboundMessage.reason == CAUSES["again"],
+                    OutboundMessage.error_code.is_(None),
+                ),
             ),
             OutboundMessage.sending_at.between(wanted.since - NEAR, wanted.since + NEAR),
         )

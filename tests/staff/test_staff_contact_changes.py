@@ -209,6 +209,24 @@ def test_planned_messages_follow_a_new_zone_and_channel_but_not_what_went(desk: 
     assert {(row.timezone, row.channel) for row in planned(desk).values()} == {("America/New_York", "text")}
 
 
+def test_a_message_that_a_worker_has_just_claimed_follows_too_and_does_not_go_as_it_was(desk: Desk) -> None:
+    ada, before = enrolled(desk)
+    desk.clock.advance(before["day1"].send_after - desk.clock.now())
+    ada = desk.signed_in()
+    ada.get(path(desk))
+    with desk.parts.db.begin() as session:
+        token, rows = claim_due(session, now=desk.clock.now(), limit=10)
+    assert [row.id for row in rows] == [before["day1"].id]
+    page = ada.post(f"{path(desk)}/about", {**WISHES, "channel": "call"}, follow_redirects=True).text
+    assert "Kept. 3 planned messages will follow." in page
+    row = planned(desk)["day1"]
+    assert (row.status, row.claim_token, row.channel) == ("scheduled", None, "call")
+    assert last_cause(desk, row)[0] == FOLLOWS
+    with desk.parts.db.begin() as session:
+        mine = OutboundMessage.claim_token == token
+        assert MOVES.move(session, [row.id], "sending", at=desk.clock.now(), cause="x", only_if=[mine]) == []
+
+
 def test_a_message_that_waited_for_the_hours_of_the_old_zone_is_looked_at_again_at_once(desk: Desk) -> None:
     ada, before = enrolled(desk)
     later = desk.clock.now() + timedelta(hours=20)
