@@ -10,7 +10,7 @@ from typing import Self
 
 from nurseline.local.state import LocalError
 
-STOP_SECONDS = 20.0
+STOP_SECONDS = 30.0
 
 
 class AlreadyRunningError(LocalError):

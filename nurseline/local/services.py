@@ -19,9 +19,9 @@ from nurseline.local.processes import command_line, kill_group
 from nurseline.local.say import WholeLines, say
 
 LAST = "phone"
-# Seconds from the first end to SIGKILL for the rest: Celery needs 3 when idle.
-# The database knows what was under way.
-manager.KILL_WAIT = 7
+# Seconds from the first end to SIGKILL for the rest: Celery needs 3 when idle, and thrice that on a busy
+# machine. The database knows what was under way.
+manager.KILL_WAIT = 12
 # Seconds that the phone has for itself when the rest had to be killed.
 LAST_SECONDS = 1.0
 

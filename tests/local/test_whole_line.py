@@ -50,7 +50,7 @@ def test_the_whole_line_gets_ready_with_one_staff_account_and_stops_whole(start_
     password = re.search(r"^password: (.+)$", kept.read_text(), re.MULTILINE)
     assert password
     assert f"password: {password[1]}  " in sign_in_lines(first)[0]
-    assert first.end(limit_seconds=20) == 130
+    assert first.end(limit_seconds=30) == 130
     assert first.left() == set()
     for name in ("urgent", "worker"):
         assert f"{name} stopped (rc=0)" in first.output, "it was not left the time to end by itself"
@@ -59,7 +59,7 @@ def test_the_whole_line_gets_ready_with_one_staff_account_and_stops_whole(start_
     second = start_run(state=first.state, whole=True).ready()
     assert sign_in_lines(second) == sign_in_lines(first)
     assert len(accounts(second)) == 1
-    second.end(limit_seconds=20)
+    second.end(limit_seconds=30)
     assert second.left() == set()
 
 
