@@ -1,18 +1,23 @@
 """What the tests of the outbox share."""
 
 import uuid
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from nurseline.carrier.errors import meaning_of
+from nurseline.messaging import outbox
 from nurseline.messaging.followups import Alarm
 from nurseline.messaging.models import OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import CLAIMED, Claimed, Lane, claim_due
 from nurseline.messaging.reports import Report, apply_report
 from nurseline.messaging.sending import Sender
+from nurseline.outcomes import Accepted, SendOutcome
 from nurseline.parts import Parts
+from tests.support.line import FakeGateway, Sent, make_contact, plan_one, sid
 
 STATUSES = (
     "scheduled",
@@ -64,3 +69,38 @@ def causes(parts: Parts, message_id: uuid.UUID) -> list[str]:
     query = sa.select(OutboundEvent.cause).where(OutboundEvent.subject_id == message_id)
     with parts.db.begin() as session:
         return list(session.scalars(query.order_by(OutboundEvent.id)))
+
+
+@dataclass
+class Answering(FakeGateway):
+    """A carrier that answers every request in the same way."""
+
+    each: Callable[[Sent], SendOutcome] = field(default=lambda _: Accepted(sid()))
+
+    def send(self, *, to: str, body: str, reference: uuid.UUID) -> SendOutcome:
+        sent = Sent(to, body, reference)
+        with self._lock:
+            self.sends.append(sent)
+        return self.each(sent)
+
+
+def answers(parts: Parts, count: int) -> list[uuid.UUID]:
+    """Messages from staff to one number: nothing but their time decides about them."""
+    one = outbox.Plan("staff", "test.words", "en", parts.clock.now(), body="Words.")
+    contact = make_contact(parts)
+    with parts.db.begin() as session:
+        return outbox.plan(session, contact, [one] * count, at=parts.clock.now())
+
+
+def reminders(parts: Parts, count: int) -> list[uuid.UUID]:
+    """A reminder to each of so many numbers."""
+    contacts = [make_contact(parts, f"+120255{n:05}", agreed=True) for n in range(10_000, 10_000 + count)]
+    return [plan_one(parts, contact) for contact in contacts]
+
+
+def statuses(parts: Parts) -> Counter[str]:
+    with parts.db.begin() as session:
+        rows = session.execute(
+            sa.select(OutboundMessage.status, sa.func.count()).group_by(OutboundMessage.status)
+        )
+        return Counter(dict(rows.all()))

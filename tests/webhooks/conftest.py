@@ -1,80 +1,21 @@
-"""The web app on a database of its own, called as the carrier calls it: with real signatures."""
+"""The web app on a database of its own, called as the carrier calls it."""
 
 from __future__ import annotations
 
-import itertools
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from flask.testing import FlaskClient
-from twilio.request_validator import RequestValidator
-from werkzeug.test import TestResponse
 
 from nurseline.app import create_app
 from nurseline.clock import SetClock
 from nurseline.config import load_settings
+from nurseline.messaging.rate import NoLimit
 from nurseline.parts import Parts
+from tests.support.line import FakeGateway, fetch, make_contact, make_injection
 from tests.support.settings import SECRETS
-
-BASE = "https://line.example.org"
-TOKEN = SECRETS["TWILIO_AUTH_TOKEN"]
-OLD_TOKEN = "the-token-before-" + "0" * 15
-TUESDAY = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)  # 10 in the morning in New York
-_numbers = itertools.count(1)
-
-
-@dataclass
-class Carrier:
-    """Posts signed forms to the app."""
-
-    client: FlaskClient
-    parts: Parts
-    clock: SetClock
-    token: str = TOKEN
-    calls: dict[str, int] = field(default_factory=dict)
-
-    def post(self, path: str, form: dict[str, Any], *, signature: str | None = None) -> TestResponse:
-        """One webhook request."""
-        signed = RequestValidator(self.token).compute_signature(BASE + path, form)
-        given = signed if signature is None else signature
-        return self.client.post(path, data=form, headers={"X-Twilio-Signature": given})
-
-    def text(
-        self, body: str, *, sender: str = "+12025550123", sid: str | None = None, **more: str
-    ) -> list[str]:
-        """A text comes in; the bodies of the replies."""
-        form = {
-            "MessageSid": sid or new_sid("SM"),
-            "From": sender,
-            "To": "+15005550006",
-            "Body": body,
-            "NumMedia": "0",
-        }
-        answer = self.post("/sms", {**form, **more})
-        assert answer.status_code == 200, answer.status_code
-        return [message.text or "" for message in ET.fromstring(answer.data).iter("Message")]
-
-    def call(self, sid: str, step: int, *, caller: str = "+12025550123", **more: str) -> ET.Element:
-        """One request of a call; the TwiML."""
-        path = "/voice" if step == 0 else f"/voice/step/{step}"
-        form = {"CallSid": sid, "From": caller, "To": "+15005550006", "CallStatus": "in-progress", **more}
-        answer = self.post(path, form)
-        assert answer.status_code == 200, answer.status_code
-        return ET.fromstring(answer.data)
-
-
-def new_sid(prefix: str) -> str:
-    """A sid of the carrier's form that no other test uses."""
-    return f"{prefix}{next(_numbers):032x}"
-
-
-def heard(document: ET.Element) -> str:
-    """All that a caller hears of one document."""
-    return " ".join(say.text or "" for say in document.iter("Say"))
+from tests.webhooks.support import BASE, OLD_TOKEN, PATIENT, TOKEN, TUESDAY, Carrier, OurCall, Place
 
 
 @pytest.fixture
@@ -99,3 +40,21 @@ def carrier(own_database_url: str) -> Iterator[Carrier]:
     parts: Parts = app.extensions["nurseline"]
     yield Carrier(app.test_client(), parts, clock)
     parts.db.engine.dispose()
+
+
+@pytest.fixture
+def place(carrier: Carrier) -> Place:
+    """Enrol a patient a day after the injection and make the call that is due; `by`: who will answer."""
+
+    def make(by: str | None = "human", **changed: object) -> OurCall:
+        parts, gateway = carrier.parts, FakeGateway()
+        contact = make_contact(parts, PATIENT)
+        performed = {"performed_at": carrier.clock.now() - timedelta(hours=24), "channel": "call"}
+        make_injection(parts, contact, **{**performed, **changed})
+        replace(parts.sender, gateway=gateway, rate=NoLimit()).send_due()
+        (asked,) = gateway.calls
+        row = fetch(parts, asked.reference)
+        assert row.provider_sid is not None
+        return OurCall(carrier, row.id, row.provider_sid, by)
+
+    return make

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from nurseline.callbacks.models import CallbackItem, CallbackWords
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.staff_texts import Words, write
-from tests.webhooks.conftest import Carrier
+from tests.webhooks.support import Carrier
 
 PATIENT = "+12025550123"
 

@@ -17,7 +17,7 @@ from nurseline.callbacks.promises import REASONS, Reason
 from nurseline.callbacks.service import Staff
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import Contact
-from tests.webhooks.conftest import BASE, Carrier, heard, new_sid
+from tests.webhooks.support import BASE, Carrier, heard, new_sid
 
 ADA = Staff("staff-a", "Ada")
 PATIENT, OWN_PHONE, CLINIC = "+12025550123", "+12025550199", "+15005550006"

@@ -7,17 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from nurseline.callbacks.models import CallbackItem
-from nurseline.callbacks.service import queue
 from nurseline.consent.models import ConsentEvent
 from nurseline.messaging.models import Call, CallStep, Contact
 from nurseline.webhooks import calls
-from tests.webhooks.conftest import Carrier, heard, new_sid
-
-
-def items(carrier: Carrier) -> list[CallbackItem]:
-    with carrier.parts.db.begin() as session:
-        return list(queue(session))
+from tests.webhooks.support import Carrier, heard, items, new_sid
 
 
 def test_the_emergency_sentence_is_the_first_thing_heard(carrier: Carrier) -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from nurseline.callbacks.models import CallbackEvent, CallbackItem
 from nurseline.clinic import service as clinic
 from nurseline.messaging.models import OutboundMessage
-from tests.webhooks.conftest import TUESDAY, Carrier, heard, new_sid
+from tests.webhooks.support import TUESDAY, Carrier, heard, new_sid
 
 DESK, NURSE = "+12025550171", "+12025550172"
 CALLER = "+12025550123"

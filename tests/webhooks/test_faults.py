@@ -12,7 +12,7 @@ from nurseline.callbacks.service import queue
 from nurseline.clinic.models import StaffPhone
 from nurseline.messaging.models import OutboundMessage
 from nurseline.webhooks import calls, reception
-from tests.webhooks.conftest import Carrier, heard, new_sid
+from tests.webhooks.support import Carrier, heard, new_sid
 from tests.webhooks.test_connecting import DESK, NURSE, ask_for_a_person, staffed
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from nurseline.callbacks.models import CallbackItem, CallbackWords, Voicemail
 from nurseline.messaging.models import Call, Contact
-from tests.webhooks.conftest import TUESDAY, Carrier, heard, new_sid
+from tests.webhooks.support import TUESDAY, Carrier, heard, new_sid
 from tests.webhooks.test_connecting import DESK, causes, staffed, whisper
 
 HIDDEN = "anonymous"

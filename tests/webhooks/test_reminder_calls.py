@@ -5,109 +5,25 @@ from __future__ import annotations
 import re
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from nurseline.callbacks.models import CallbackItem, CallbackWords
-from nurseline.callbacks.service import queue
+from nurseline.callbacks.models import CallbackWords
 from nurseline.consent.models import ConsentEvent
 from nurseline.content.checks import LONGEST_SPEECH
 from nurseline.messaging.models import Call, CallStep, OutboundMessage
 from nurseline.messaging.rate import NoLimit
-from nurseline.outcomes import Ambiguous
-from nurseline.staff.words import CALLS
 from nurseline.webhooks import reminder_calls
-from tests.support.line import FakeGateway, fetch, make_contact, make_injection, messages_of
-from tests.webhooks.conftest import BASE, Carrier, heard, new_sid
+from tests.support.line import FakeGateway
+from tests.webhooks.support import BASE, PATIENT, Carrier, OurCall, Place, heard, items, new_sid
 
-PATIENT = "+12025550123"
 NAME = "Your Clinic"
 PLEASE_CALL = "This is Your Clinic. Please call 2 0 2, 5 5 5, 0 1 0 0. Thank you."
 MACHINES = ["machine_start", "machine_end_beep", "machine_end_silence", "machine_end_other", "fax"]
-
-
-@dataclass
-class OurCall:
-    """A call of ours to a patient, as the carrier carries it out."""
-
-    carrier: Carrier
-    message: uuid.UUID
-    sid: str
-    by: str | None = "human"
-    last: int = -1
-
-    def ask(self, **more: str) -> ET.Element:
-        """The next request of the call; its document."""
-        self.last += 1
-        return self.again(**more)
-
-    def again(self, **more: str) -> ET.Element:
-        """The same request once more."""
-        path = "/voice/reminder" + (f"/{self.last}" if self.last else "")
-        answer = self.carrier.post(f"{path}?ref={self.message}", {**self.form(), **more})
-        assert answer.status_code == 200, answer.status_code
-        return ET.fromstring(answer.data)
-
-    def form(self, status: str = "in-progress") -> dict[str, str]:
-        shown = {
-            "CallSid": self.sid,
-            "From": "+15005550006",
-            "To": PATIENT,
-            "Direction": "outbound-api",
-            "CallStatus": status,
-        }
-        return {**shown, "AnsweredBy": self.by} if self.by else shown
-
-    def says(self, **more: str) -> str:
-        """All that is heard of the next document."""
-        return heard(self.ask(**more))
-
-    def key(self, key: str) -> str:
-        return self.says(Digits=key)
-
-    def silence(self) -> ET.Element:
-        return self.ask(Digits="")
-
-    def report(self, status: str, seconds: int | None = None) -> None:
-        """A status callback."""
-        duration = {} if seconds is None else {"CallDuration": str(seconds)}
-        path = f"/voice/reminder/status?ref={self.message}"
-        assert self.carrier.post(path, {**self.form(status), **duration}).status_code == 200
-
-    @property
-    def row(self) -> OutboundMessage:
-        return fetch(self.carrier.parts, self.message)
-
-
-Place = Callable[..., OurCall]
-
-
-@pytest.fixture
-def place(carrier: Carrier) -> Place:
-    """Enrol a patient a day after the injection and make the call that is due; `by`: who will answer."""
-
-    def make(by: str | None = "human", **changed: object) -> OurCall:
-        parts, gateway = carrier.parts, FakeGateway()
-        contact = make_contact(parts, PATIENT)
-        performed = {"performed_at": carrier.clock.now() - timedelta(hours=24), "channel": "call"}
-        make_injection(parts, contact, **{**performed, **changed})
-        replace(parts.sender, gateway=gateway, rate=NoLimit()).send_due()
-        (asked,) = gateway.calls
-        row = fetch(parts, asked.reference)
-        assert row.provider_sid is not None
-        return OurCall(carrier, row.id, row.provider_sid, by)
-
-    return make
-
-
-def items(carrier: Carrier) -> list[CallbackItem]:
-    with carrier.parts.db.begin() as session:
-        return list(queue(session))
 
 
 def ends(document: ET.Element) -> bool:
@@ -462,94 +378,3 @@ def test_a_fault_of_ours_after_a_key_keeps_the_request_of_the_person_called(
     (item,) = items(call.carrier)
     assert item.contact is not None
     assert item.contact.number == PATIENT, "not the line's own number"
-
-
-# What became of the call
-
-
-@pytest.mark.parametrize(
-    ("status", "becomes", "reason"),
-    [
-        ("busy", "undelivered", "busy"),
-        ("no-answer", "undelivered", "no answer"),
-        ("failed", "failed", "the call could not be put through"),
-        ("canceled", "failed", "the call was taken back"),
-    ],
-)
-def test_a_call_that_nobody_took_is_told_with_its_reason(
-    place: Place, status: str, becomes: str, reason: str
-) -> None:
-    call = place()
-    for told in ("initiated", "ringing", status, status, "ringing"):
-        call.report(told, 0 if told == status else None)
-    assert (call.row.status, call.row.reason, call.row.check_after) == (becomes, reason, None)
-    assert reason in CALLS, "staff read a sentence"
-
-
-def test_a_machine_was_not_reached(place: Place) -> None:
-    call = place("machine_end_beep")
-    call.ask()
-    call.report("completed", 12)
-    assert (call.row.status, call.row.reason) == ("undelivered", "no person answered")
-    assert call.row.reason in CALLS
-
-
-def test_whoever_hangs_up_before_a_word_was_not_reached(place: Place) -> None:
-    call = place()
-    call.report("completed", 2)
-    assert (call.row.status, call.row.reason) == ("undelivered", "hung up before a word")
-    assert call.row.reason in CALLS
-
-
-def test_whoever_hears_the_words_and_hangs_up_was_reached(place: Place) -> None:
-    call = place()
-    said = call.says()
-    assert call.row.status == "sent"
-    call.report("completed", len(said.split()))
-    assert call.row.status == "delivered"
-
-
-def test_whoever_hangs_up_during_the_words_is_not_called_again(place: Place) -> None:
-    call = place()
-    call.ask()
-    call.report("completed", 3)
-    assert (call.row.status, call.row.reason) == ("undelivered", "hung up during the words")
-    assert call.row.reason in CALLS
-    contact = make_contact(call.carrier.parts, PATIENT)
-    assert {row.turn for row in messages_of(call.carrier.parts, contact)} == {0}
-
-
-def test_a_late_report_takes_nothing_back(place: Place) -> None:
-    call = place()
-    call.ask()
-    call.key("1")
-    call.report("completed", 1)
-    call.report("no-answer", 0)
-    call.report("initiated")
-    assert call.row.status == "delivered"
-
-
-@pytest.mark.parametrize("first", ["initiated", "request"])
-def test_a_call_of_unknown_outcome_is_settled_by_what_the_carrier_asks(carrier: Carrier, first: str) -> None:
-    parts, gateway = carrier.parts, FakeGateway(script=[Ambiguous("no answer")])
-    contact = make_contact(parts, PATIENT)
-    performed = carrier.clock.now() - timedelta(hours=24)
-    make_injection(parts, contact, performed_at=performed, channel="call")
-    replace(parts.sender, gateway=gateway, rate=NoLimit()).send_due()
-    call = OurCall(carrier, gateway.calls[0].reference, new_sid("CA"))
-    assert call.row.status == "unknown"
-    call.ask() if first == "request" else call.report("initiated")
-    assert (call.row.status, call.row.provider_sid) == ("sent", call.sid)
-
-
-def test_a_second_call_for_the_same_message_is_answered_but_changes_nothing_about_the_first(
-    place: Place,
-) -> None:
-    first = place()
-    first.ask()
-    second = OurCall(first.carrier, first.message, new_sid("CA"))
-    assert "How are you" in second.says()
-    second.key("3")
-    second.report("busy")
-    assert (first.row.provider_sid, first.row.status) == (first.sid, "sent")
-    assert [item.reason for item in items(first.carrier)] == ["clinical"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.webhooks.conftest import OLD_TOKEN, Carrier, new_sid
+from tests.webhooks.support import OLD_TOKEN, Carrier, new_sid
 
 WEBHOOKS = ["/sms", "/voice", "/voice/step/1", "/voice/status", "/status"]
 

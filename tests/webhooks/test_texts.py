@@ -9,21 +9,15 @@ import pytest
 import sqlalchemy as sa
 
 from nurseline.aftercare.service import Enrolment, enrol
-from nurseline.callbacks.models import CallbackItem, CallbackWords
-from nurseline.callbacks.service import queue
+from nurseline.callbacks.models import CallbackWords
 from nurseline.consent.models import ConsentEvent
 from nurseline.consent.service import state_of
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import Contact, InboundMessage, OutboundMessage
 from nurseline.webhooks import leftovers
-from tests.webhooks.conftest import Carrier, new_sid
+from tests.webhooks.support import Carrier, items, new_sid
 
 PATIENT = "+12025550123"
-
-
-def items(carrier: Carrier) -> list[CallbackItem]:
-    with carrier.parts.db.begin() as session:
-        return list(queue(session))
 
 
 def outbound(carrier: Carrier) -> list[OutboundMessage]:

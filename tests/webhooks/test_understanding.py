@@ -13,7 +13,7 @@ from nurseline.callbacks.service import queue
 from nurseline.language import Meaning
 from nurseline.parts import attach
 from nurseline.webhooks import reception
-from tests.webhooks.conftest import Carrier, heard, new_sid
+from tests.webhooks.support import Carrier, heard, new_sid
 
 
 def reasons(carrier: Carrier) -> list[str]:

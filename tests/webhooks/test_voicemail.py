@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from nurseline.callbacks import voicemail
 from nurseline.callbacks.models import CallbackItem, CallbackWords, Voicemail
 from nurseline.carrier.recordings import CarrierAwayError, Sound
-from tests.webhooks.conftest import Carrier, heard, new_sid
+from tests.webhooks.support import Carrier, heard, new_sid
 
 SOUND = Sound(b"RIFF and what was said", "audio/x-wav")
 

@@ -20,7 +20,7 @@ from nurseline.parts import Parts
 from nurseline.wakeups import Publisher, Wakeups
 from tests.support.line import TUESDAY, make_contact, plan_one, settings_for
 from tests.support.waiting import wait_for
-from tests.webhooks.conftest import Carrier
+from tests.webhooks.support import Carrier
 
 ALERTED = "+12025550190"
 DEADLOCK_SECONDS = 30
