@@ -38,7 +38,7 @@ def locked(page: Page) -> None:
     expect(page.get_by_role("heading", name="Locked")).to_be_visible()
     expect(page.locator("main")).to_be_hidden()
     expect(page.locator("header")).to_be_hidden()
-    assert page.title() == "Locked"
+    expect(page).to_have_title("Locked")
     assert "nurse line" not in page.locator("body").inner_text()
     page.emulate_media(media="print")
     expect(page.locator("main")).to_be_hidden()
@@ -105,6 +105,21 @@ def test_two_tabs_lock_and_unlock_together(staffroom: Staffroom) -> None:
     expect(first.get_by_role("heading", name="Queue")).to_be_visible()
     expect(second.get_by_label("Weekly hours")).to_have_value(WORDS)
     expect(second.get_by_label("Weekly hours")).to_be_visible()
+    staffroom.complaints.clear()
+
+
+def test_looking_for_news_does_not_give_a_covered_page_its_title_back(staffroom: Staffroom) -> None:
+    page = staffroom.page()
+    sign_in(page, staffroom.desk.account("Ada", "supervisor"))
+    page.goto("/staff/clinic")
+    pass_minutes(staffroom, 16, page)
+    locked(page)
+    looked = "new Promise((done) => document.addEventListener('nurseline:looked', done, { once: true }))"
+    for _ in range(2):  # the first may have been under way before
+        page.evaluate(f"() => {looked}.then(() => true)")
+    assert page.title() == "Locked"
+    give(page, PASSWORD)
+    expect(page).to_have_title("Hours and telephones · Your Clinic")
     staffroom.complaints.clear()
 
 

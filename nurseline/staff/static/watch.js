@@ -36,7 +36,9 @@
   const wanted = () => kept(WANTED) !== "off";
 
   function show() {
-    document.title = alarms ? `(${alarms}!) ${title}` : title;
+    if (!document.documentElement.classList.contains("locked")) { // a covered page does not tell what it is
+      document.title = alarms ? `(${alarms}!) ${title}` : title;
+    }
     if (bar) {
       const words = alarms === 1 ? "An emergency waits, and nobody has taken it." : `${alarms} emergencies wait, and nobody has taken them.`;
       const said = bar.querySelector("[data-alarms]");
