@@ -33,7 +33,7 @@ from tests.support.settings import SECRETS
 
 TITLE = "due scan and claim"
 FLAT = 1.3  # from the smallest database to the largest
-BLOCKS = 5
+BLOCKS = 9
 WARM_UP = 20  # sweeps that are not counted
 A_RUN = 10_000  # messages: 20 s at 500 a second
 BACK = sa.text(
@@ -47,7 +47,7 @@ class Sizes:
     """``planned`` messages of each database, ``sweeps`` over each, ``limit`` of messages a sweep claims."""
 
     planned: tuple[int, ...] = (10_000, 1_000_000, 10_000_000)
-    sweeps: int = 750
+    sweeps: int = 1_800
     limit: int = 100
 
 
