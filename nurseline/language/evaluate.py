@@ -140,6 +140,15 @@ def _is_optout(item: Judged) -> bool:
     return "stop" in (item.meaning.topic, item.meaning.second_topic)
 
 
+def _is_offered(item: Judged) -> bool:
+    return _is_ordinary(item) and item.action == "offered"
+
+
+def _right_offer(item: Judged) -> bool:
+    """Whether a right topic is among those that the patient is offered."""
+    return not {*item.meaning.candidates, item.meaning.topic}.isdisjoint(item.example.accept)
+
+
 def _wrong_as_if_sure(item: Judged) -> bool:
     return item.meaning.topic != "unknown" and not right_topic(item)
 
@@ -174,6 +183,7 @@ _MEASURES = (
         miss_when=True,
     ),
     _Measure("ordinary: right topic", _is_ordinary, right_topic, miss_when=False),
+    _Measure("ordinary: offers with a right one", _is_offered, _right_offer, miss_when=False),
     _Measure("ordinary: wrong topic as if sure", _is_ordinary, _wrong_as_if_sure, miss_when=True),
 )
 
@@ -226,10 +236,18 @@ def report(judged: Sequence[Judged]) -> dict[str, Any]:
 
 
 def predictions(judged: Sequence[Judged]) -> str:
-    """One tab-separated row per input, in order: text tier topic second_topic action."""
+    """One tab-separated row per input, in order: text tier topic second_topic action.
+
+    Where the action is `offered` the topics are those that the patient is offered, likeliest first; `unknown`
+    where none is.
+    """
     rows = ["text\ttier\ttopic\tsecond_topic\taction"]
-    rows += [
-        "\t".join((i.example.text, i.meaning.tier, i.meaning.topic, i.meaning.second_topic or "", i.action))
-        for i in judged
-    ]
+    rows += ["\t".join((i.example.text, i.meaning.tier, *_topics(i), i.action)) for i in judged]
     return "\n".join(rows) + "\n"
+
+
+def _topics(item: Judged) -> tuple[str, str]:
+    meaning = item.meaning
+    if item.action == "offered" and meaning.candidates:
+        return meaning.candidates[0], meaning.candidates[1] if len(meaning.candidates) > 1 else ""
+    return meaning.topic, meaning.second_topic or ""

@@ -88,6 +88,8 @@ def check_alternatives(line: str, tokens: Sequence[str]) -> None:
 
 
 def _variants(phrase: str) -> Iterator[list[str]]:
+    if ".." in phrase:
+        raise ValueError(f"{phrase!r}: the words of a group stand together; a gap is for the lines of a rule")
     check_alternatives(phrase, phrase.split())
     choices: list[list[str]] = [[]]
     for part in phrase.replace(" > ", " ").split():

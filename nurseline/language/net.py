@@ -1,9 +1,9 @@
 """The net under the rules: a small trained model that weighs a whole text.
 
 It raises what no rule knows, and lowers two things only: a bare mention ("my heart", "breathe") in a text
-that it finds plainly ordinary goes to review; and the one sign of a longer story goes to a nurse the same day
-when neither the whole text nor any clause of it looks like an emergency at all. Words of crisis, calls for
-help and signs that two rules name are never lowered here.
+that it finds plainly ordinary goes to review; and the signs of a longer story go to a nurse the same day
+when neither the whole text nor any clause of it looks like an emergency at all, and nothing says that it is
+now or meant in earnest. Words of crisis are never lowered here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,13 +20,14 @@ from nurseline.language.topics import reasons_said
 
 # Probabilities, chosen with each writer's examples held out of training in turn: ordinary texts must hardly
 # ever reach them.
-SURE_EMERGENCY = 0.5  # an emergency that no rule raised
+SURE_EMERGENCY = {"en": 0.65, "es": 0.55}  # an emergency that no rule raised; Spanish has fewer examples
 SURE_ALARM = 0.45  # an alarm that no rule raised
 RAISES_URGENT = 0.5  # an emergency where the rules say urgent
 STILL_AN_EMERGENCY = {"urgent": 0.8, "review": 0.95}  # where context lowered an emergency to that
-NO_EMERGENCY = 0.03  # of a whole story under which a sign in it is doubted
-NO_CLAUSE = 0.3  # and of its most alarming clause
-_STORY = 8  # words
+CERTAIN_EMERGENCY = 0.9  # one that needs no word of the red-flag groups, and that an opt-out does not hide
+NO_EMERGENCY = 0.05  # of a whole story under which the signs in it are doubted
+NO_CLAUSE = 0.2  # and of its most alarming clause
+_STORY = 6  # words
 SURE_WITHOUT_A_WORD = 0.8  # an urgent text without one word of the red-flag groups
 PLAIN = 0.12  # under this a bare mention is for review
 # Groups that say how much, not what.
@@ -34,7 +35,8 @@ _DEGREES = frozenset(
     "lots bad_breathing bad_long severe growing too_many worst wont_stop still_numb spreading short_of want "
     "odd intend count_high racing".split()
 )
-_NEVER_DOUBTED = ("crisis", "generic", "breathing")
+_NEVER_DOUBTED = "crisis"
+_NOW = frozenset("now rn currently ahora ahorita orita".split())
 _LONGEST_STORY = 120  # words
 _JOINTS = frozenset("but and so because pero y porque que".split())
 # Figures of speech, things, animals, somebody else: beside them the model alone raises no 911 words.
@@ -62,12 +64,23 @@ def weigh(using: Reader, look: Look, alarm: Alarm) -> Alarm:
             return Alarm("review", alarm.evidence, lowered=True)
         doubted = chance["emergency"] < NO_EMERGENCY and _is_story(using, look, alarm)
         return Alarm("urgent", alarm.evidence, lowered=True) if doubted else alarm
+    if chance["emergency"] >= CERTAIN_EMERGENCY and not (
+        alarm.lowered or _told_by_numbers_alone(using, look)
+    ):
+        return _raised(using, look, alarm, "emergency")
     if alarm.lowered:
         still = chance["emergency"] >= STILL_AN_EMERGENCY.get(alarm.tier, 2)
         return _raised(using, look, alarm, "emergency") if still else alarm
     if alarm.tier == "urgent":
         return _raised(using, look, alarm, "emergency") if chance["emergency"] >= RAISES_URGENT else alarm
     return alarm if any_alarm < SURE_ALARM else _alone(using, look, alarm, chance)
+
+
+def certain_emergency(using: Reader, look: Look) -> Alarm | None:
+    """The alarm of a text that wants no more messages and is all but surely an emergency too."""
+    if chances(using, look)["emergency"] < CERTAIN_EMERGENCY or _told_by_numbers_alone(using, look):
+        return None
+    return _raised(using, look, Alarm("none", ()), "emergency")
 
 
 def _alone(using: Reader, look: Look, alarm: Alarm, chance: Mapping[str, float]) -> Alarm:
@@ -79,7 +92,7 @@ def _alone(using: Reader, look: Look, alarm: Alarm, chance: Mapping[str, float])
         return alarm
     if look.finder.hits("@resolved") and not look.finder.hits("@not_resolved"):
         return Alarm("review", (*_raised(using, look, alarm, "urgent").evidence,), lowered=True)
-    certain = chance["emergency"] >= SURE_EMERGENCY
+    certain = chance["emergency"] >= SURE_EMERGENCY[look.language]
     certain = certain and not any(look.finder.hits(f"@{group}") for group in _NO_BODY)
     return _raised(using, look, alarm, "emergency" if certain else "urgent")
 
@@ -87,9 +100,11 @@ def _alone(using: Reader, look: Look, alarm: Alarm, chance: Mapping[str, float])
 def _is_story(using: Reader, look: Look, alarm: Alarm) -> bool:
     """Whether a text is long enough to tell a story and no clause of it looks like an emergency."""
     words = look.reading.words
-    rules = {item.rule for item in alarm.evidence if not item.rule.startswith("mention-")}
-    grave = len(rules) > 1 or any(rule.startswith(_NEVER_DOUBTED) for rule in rules)
-    if grave or not _STORY <= len(words) <= _LONGEST_STORY:
+    if any(item.rule.startswith(_NEVER_DOUBTED) for item in alarm.evidence):
+        return False
+    if look.finder.hits("@serious") or not _NOW.isdisjoint(word.plain for word in words):
+        return False
+    if not _STORY <= len(words) <= _LONGEST_STORY:
         return False
     starts = [at for at, word in enumerate(words) if _begins_clause(words, at, word)]
     clauses = [words[start:end] for start, end in zip(starts, [*starts[1:], len(words)], strict=True)]

@@ -15,6 +15,8 @@ from nurseline.language.reader import Look, Reader, reader
 SURE_ANSWER = 0.44
 SURE_PERSON = 0.36
 SURE_SEGMENT = 0.6
+# How sure that a text is about nothing of ours: then no guess at its topic is offered.
+SURE_NOTHING = 0.3
 # How sure of an opt-out that no rule knows.
 SURE_OPT_OUT = 0.7
 _TO_A_PERSON: frozenset[str] = frozenset(("clinical", "nurse", "admin", "schedule"))
@@ -98,6 +100,8 @@ def _by_model(using: Reader, look: Look) -> Classified:
     candidates = tuple(as_topic(guess.label) for guess in ranked if guess.label not in _NEVER_OFFERED)[
         :_CANDIDATES
     ]
+    if best.label == "unknown" and best.probability >= SURE_NOTHING:
+        return Classified("unknown", best.probability, reasons)
     if best.label in ("unknown", "stop") or best.probability < enough:
         return Classified("unknown", best.probability, reasons, candidates)
     return Classified(as_topic(best.label), best.probability, reasons)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from nurseline.language import short
 from nurseline.language.emergency import RANK, Alarm
 from nurseline.language.meaning import Command, Daypart, Evidence, Language, Meaning, Topic
-from nurseline.language.net import weigh
+from nurseline.language.net import certain_emergency, weigh
 from nurseline.language.reader import Look, Reader, reader
 from nurseline.language.topics import (
     SURE_OPT_OUT,
@@ -52,7 +52,9 @@ def understand(
     alarm = using.emergency.check(look.reading, look.finder)
     alarm = _pleading(look, alarm)
     optout = using.optout.check(look.reading, look.finder)
-    if optout is None and not _short(look).said:
+    if optout is not None and alarm.tier == "none":
+        alarm = certain_emergency(using, look) or alarm
+    elif optout is None and not _short(look).said:
         alarm = _net(using, look, alarm)
     if RANK[alarm.tier] < RANK["emergency"]:
         alarm = _joined_alarm(using, text, previous, alarm, language)

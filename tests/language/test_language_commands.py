@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from nurseline.language.commands import evaluate, explain_command
-from nurseline.language.evaluate import Share
+from nurseline.language.evaluate import Judged, Share, action, predictions
+from nurseline.language.examples_file import Example
 from nurseline.language.meaning import Meaning
 
 HEADER = "text\tlang\taccept\ttier\tkind\tnote\n"
@@ -78,6 +79,17 @@ def test_predictions_have_one_row_per_input_in_order(tmp_path: Path) -> None:
         "blorp the florp",
     ]
     assert [line[4] for line in lines[1:]] == ["silent", "emergency", "staff", "answered", "offered"]
+
+
+def test_an_offer_tells_in_the_predictions_what_was_offered() -> None:
+    doubtful = Example("hmm sore", "en", ("recovery",), "none", "ordinary", "")
+    two = Meaning("none", "unknown", 0.3, (), candidates=("recovery", "clinical"))
+    nothing = Meaning("none", "unknown", 0.5, ())
+    rows = predictions(
+        [Judged(doubtful, meaning, action(meaning)) for meaning in (two, nothing)]
+    ).splitlines()
+    assert rows[1].split("\t") == ["hmm sore", "none", "recovery", "clinical", "offered"]
+    assert rows[2].split("\t") == ["hmm sore", "none", "unknown", "", "offered"]
 
 
 @pytest.mark.parametrize(
