@@ -89,7 +89,7 @@ def save_model(
         pairs: list[int] = [
             value
             for index, weight in enumerate(weights[name])
-            if abs(weight) >= 0.06
+            if abs(weight) >= 0.08
             for value in (index, round(weight * 100))
         ]
         if pairs:

@@ -63,7 +63,7 @@ def test_alternatives_may_be_two_words_or_follow_each_other() -> None:
 
 
 def test_the_models_are_small_and_speak_of_known_topics() -> None:
-    assert MODEL_FILE.stat().st_size + TIER_MODEL_FILE.stat().st_size < 4_000_000
+    assert MODEL_FILE.stat().st_size + TIER_MODEL_FILE.stat().st_size < 5_000_000
     assert set(load_model(MODEL_FILE).labels) <= set(TOPICS)
     assert load_model(TIER_MODEL_FILE).labels == ("emergency", "urgent", "none")
 

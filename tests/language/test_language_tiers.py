@@ -298,3 +298,24 @@ def test_words_that_look_like_good_news_a_joke_or_an_age_lower_nothing(text: str
 )
 def test_a_story_of_somebody_else_gets_no_911_words(text: str) -> None:
     assert understand(text).tier != "emergency"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("the blue one by the garage", "en"),
+        ("left side", "en"),
+        ("its the purple house on the corner", "en"),
+        ("the one under the bridge", "en"),
+        ("i left it in the car", "en"),
+        ("he went down to the store", "en"),
+        ("black honda", "en"),
+        ("lights out at 9", "en"),
+        ("la azul junto al garaje", "es"),
+        ("el lado izquierdo", "es"),
+        ("el carro rojo", "es"),
+        ("la casa morada de la esquina", "es"),
+    ],
+)
+def test_an_everyday_answer_to_staff_is_no_alarm(text: str, language: str) -> None:
+    assert understand(text, language=language).tier in ("none", "review")
