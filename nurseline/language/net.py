@@ -64,9 +64,7 @@ def weigh(using: Reader, look: Look, alarm: Alarm) -> Alarm:
             return Alarm("review", alarm.evidence, lowered=True)
         doubted = chance["emergency"] < NO_EMERGENCY and _is_story(using, look, alarm)
         return Alarm("urgent", alarm.evidence, lowered=True) if doubted else alarm
-    if chance["emergency"] >= CERTAIN_EMERGENCY and not (
-        alarm.lowered or _told_by_numbers_alone(using, look)
-    ):
+    if not alarm.lowered and _is_certain(using, look, chance):
         return _raised(using, look, alarm, "emergency")
     if alarm.lowered:
         still = chance["emergency"] >= STILL_AN_EMERGENCY.get(alarm.tier, 2)
@@ -78,9 +76,12 @@ def weigh(using: Reader, look: Look, alarm: Alarm) -> Alarm:
 
 def certain_emergency(using: Reader, look: Look) -> Alarm | None:
     """The alarm of a text that wants no more messages and is all but surely an emergency too."""
-    if chances(using, look)["emergency"] < CERTAIN_EMERGENCY or _told_by_numbers_alone(using, look):
-        return None
-    return _raised(using, look, Alarm("none", ()), "emergency")
+    certain = _is_certain(using, look, chances(using, look))
+    return _raised(using, look, Alarm("none", ()), "emergency") if certain else None
+
+
+def _is_certain(using: Reader, look: Look, chance: Mapping[str, float]) -> bool:
+    return chance["emergency"] >= CERTAIN_EMERGENCY and not _told_by_numbers_alone(using, look)
 
 
 def _alone(using: Reader, look: Look, alarm: Alarm, chance: Mapping[str, float]) -> Alarm:

@@ -11,9 +11,7 @@ import sqlalchemy as sa
 from nurseline.callbacks.models import CallbackItem, CallbackWords
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.staff_texts import Words, write
-from tests.webhooks.support import Carrier
-
-PATIENT = "+12025550123"
+from tests.webhooks.support import PATIENT, Carrier
 
 
 def staff_wrote(carrier: Carrier) -> None:

@@ -12,9 +12,8 @@ from nurseline.callbacks.models import CallbackItem, CallbackWords
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import Plan, plan
-from tests.webhooks.support import Carrier
+from tests.webhooks.support import PATIENT, Carrier
 
-PATIENT = "+12025550123"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 

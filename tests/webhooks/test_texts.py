@@ -15,9 +15,7 @@ from nurseline.consent.service import state_of
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import Contact, InboundMessage, OutboundMessage
 from nurseline.webhooks import leftovers
-from tests.webhooks.support import Carrier, items, new_sid
-
-PATIENT = "+12025550123"
+from tests.webhooks.support import PATIENT, Carrier, items, new_sid
 
 
 def outbound(carrier: Carrier) -> list[OutboundMessage]:
