@@ -175,8 +175,10 @@ def test_processes_left_by_a_run_and_its_manager_killed_together_are_stopped_fir
     manager = next(
         pid for pid in first.seen if b"nurseline.local.services" in Path(f"/proc/{pid}/cmdline").read_bytes()
     )
-    for pid in (manager, first.child.pid):
-        os.kill(pid, signal.SIGKILL)
+    # Frozen first, so that neither sees the other end and stops the rest.
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in (first.child.pid, manager):
+            os.kill(pid, number)
     first.child.wait()
     assert not is_free(first.port)
     second = start_run(state=first.state).ready()
