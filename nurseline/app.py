@@ -95,7 +95,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     parts = build(settings, clock=clock)
     attach(app, parts)
     Wakeups(partial(Publisher(settings.redis_url).send, queue=URGENT)).follow(parts.db)
-    understand("hello")  # loads its files now: a broken one stops the start, not the first text
+    understand("my arm is sore")  # loads every model now: a broken one stops the start, not the first text
     webhooks.register(app)
     intake.register(app, redis_url=settings.redis_url)
     staff.register(app)

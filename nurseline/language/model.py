@@ -9,8 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 MODEL_FILE = Path(__file__).parent / "model.json"
 TIER_MODEL_FILE = Path(__file__).parent / "model-tier.json"
+_LEAST_WEIGHT = 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +26,24 @@ class Guess:
 
 
 class LinearModel:
-    """Softmax over sums of feature weights, divided by the root of the number of known features."""
+    """Softmax over sums of feature weights, divided by the root of the number of known features.
+
+    `weights` holds a row per feature of `names`: hundredths for each label in the order of `labels`.
+    """
 
     def __init__(
-        self, labels: Sequence[str], weights: Mapping[str, Mapping[int, float]], warmth: float
+        self, labels: Sequence[str], names: Iterable[str], weights: NDArray[np.int16], warmth: float
     ) -> None:
         self.labels = tuple(labels)
+        self._rows = {name: row for row, name in enumerate(names)}
         self._weights = weights
         self._warmth = warmth
 
     def scores(self, features: Iterable[str]) -> list[float]:
         """One score per label."""
-        totals = [0.0] * len(self.labels)
-        known = 0
-        for feature in features:
-            weights = self._weights.get(feature)
-            if weights is None:
-                continue
-            known += 1
-            for label, weight in weights.items():
-                totals[label] += weight
-        scale = self._warmth / math.sqrt(max(known, 1))
-        return [total * scale for total in totals]
+        rows = [row for feature in features if (row := self._rows.get(feature)) is not None]
+        scale = self._warmth / (100 * math.sqrt(max(len(rows), 1)))
+        return [int(total) * scale for total in self._weights[rows].sum(axis=0)]
 
     def guesses(self, features: Iterable[str]) -> list[Guess]:
         """All labels, likeliest first."""
@@ -54,12 +54,12 @@ class LinearModel:
     def reasons(self, features: Iterable[str], label: str, count: int = 3) -> list[str]:
         """The features that spoke most for a label."""
         index = self.labels.index(label)
-        weighed = [(self._weights[name].get(index, 0.0), name) for name in features if name in self._weights]
+        weighed = [
+            (int(self._weights[row, index]), name)
+            for name in features
+            if (row := self._rows.get(name)) is not None
+        ]
         return [name for weight, name in sorted(weighed, reverse=True)[:count] if weight > 0]
-
-    def knows(self, feature: str) -> bool:
-        """Whether the feature was seen in training."""
-        return feature in self._weights
 
 
 def softmax(scores: Sequence[float]) -> list[float]:
@@ -71,13 +71,10 @@ def softmax(scores: Sequence[float]) -> list[float]:
 
 
 def load_model(path: Path = MODEL_FILE) -> LinearModel:
-    """A trained model. The file holds labels and, per feature, pairs of label number and weight * 100."""
+    """A trained model. The file holds labels and, per feature, hundredths for each label."""
     content = json.loads(path.read_text(encoding="utf-8"))
-    weights = {
-        name: {int(pairs[at]): pairs[at + 1] / 100 for at in range(0, len(pairs), 2)}
-        for name, pairs in content["weights"].items()
-    }
-    return LinearModel(content["labels"], weights, content["warmth"])
+    weights = np.array(list(content["weights"].values()), dtype=np.int16)
+    return LinearModel(content["labels"], content["weights"], weights, content["warmth"])
 
 
 def save_model(
@@ -86,14 +83,9 @@ def save_model(
     """Write a model, dropping weights near zero; gives back the number of features kept."""
     kept: dict[str, list[int]] = {}
     for name in sorted(weights):
-        pairs: list[int] = [
-            value
-            for index, weight in enumerate(weights[name])
-            if abs(weight) >= 0.08
-            for value in (index, round(weight * 100))
-        ]
-        if pairs:
-            kept[name] = pairs
+        row = [round(weight * 100) if abs(weight) >= _LEAST_WEIGHT else 0 for weight in weights[name]]
+        if any(row):
+            kept[name] = row
     content = {"labels": list(labels), "warmth": round(warmth, 3), "weights": kept}
     path.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=True) + "\n", encoding="utf-8")
     return len(kept)

@@ -1,4 +1,4 @@
-"""The net under the rules: a small trained model that weighs a whole text.
+"""The net under the rules: two small trained models that weigh a whole text, by its words and by its sense.
 
 It raises what no rule knows, and lowers two things only: a bare mention ("my heart", "breathe") in a text
 that it finds plainly ordinary goes to review; and the signs of a longer story go to a nurse the same day
@@ -6,29 +6,32 @@ when neither the whole text nor any clause of it looks like an emergency at all,
 now or meant in earnest. Words of crisis are never lowered here.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 
 from nurseline.language.emergency import Alarm
+from nurseline.language.encoder import plain
 from nurseline.language.features import tier_features
 from nurseline.language.lexicon import FUNCTION_WORDS
 from nurseline.language.meaning import Evidence, Tier
 from nurseline.language.model import TIER_MODEL_FILE, LinearModel, load_model
 from nurseline.language.normalise import Word
 from nurseline.language.reader import Look, Reader
+from nurseline.language.sense import load_sense
 from nurseline.language.topics import reasons_said
 
-# Probabilities, chosen with each writer's examples held out of training in turn: ordinary texts must hardly
-# ever reach them.
-SURE_EMERGENCY = {"en": 0.75, "es": 0.65}  # an emergency that no rule raised; Spanish has fewer examples
+# Probabilities, chosen on texts that were not trained on: ordinary texts must hardly ever reach them.
+SURE_EMERGENCY = {"en": 0.6, "es": 0.5}  # an emergency that no rule raised
+STILL_AN_EMERGENCY = {"urgent": 0.85, "review": 0.7, "none": 0.7}  # where context lowered one to that
 SURE_ALARM = 0.45  # an alarm that no rule raised
-RAISES_URGENT = 0.5  # an emergency where the rules say urgent
-STILL_AN_EMERGENCY = {"urgent": 0.8, "review": 0.95}  # where context lowered an emergency to that
-CERTAIN_EMERGENCY = 0.9  # one that needs no word of the red-flag groups, and that an opt-out does not hide
+CERTAIN_EMERGENCY = 0.7  # one that an opt-out does not hide
+DENIED = 0.02  # an emergency of the rules that the models all but deny
 NO_EMERGENCY = 0.05  # of a whole story under which the signs in it are doubted
 NO_CLAUSE = 0.2  # and of its most alarming clause
 _STORY = 6  # words
 SURE_WITHOUT_A_WORD = 0.8  # an urgent text without one word of the red-flag groups
+PLAINLY_NOTHING = 0.99  # by its words, where no rule saw anything
 PLAIN = 0.12  # under this a bare mention is for review
 # Groups that say how much, not what.
 _DEGREES = frozenset(
@@ -39,8 +42,6 @@ _NEVER_DOUBTED = "crisis"
 _NOW = frozenset("now rn currently ahora ahorita orita".split())
 _LONGEST_STORY = 120  # words
 _JOINTS = frozenset("but and so because pero y porque que".split())
-# Figures of speech, things, animals, somebody else: beside them the model alone raises no 911 words.
-_NO_BODY = ("figure", "figure_before", "figure_after", "thing", "elsewhere")
 
 
 @cache
@@ -49,60 +50,75 @@ def _model() -> LinearModel:
 
 
 def chances(using: Reader, look: Look) -> dict[str, float]:
-    """How likely each tier is, by the model."""
+    """How likely each tier is, by both models: the mean of what they say, as odds."""
+    return _with_sense(look, _by_words(using, look))
+
+
+def _by_words(using: Reader, look: Look) -> dict[str, float]:
     return {guess.label: guess.probability for guess in _model().guesses(_features(using, look))}
+
+
+def _with_sense(look: Look, by_words: Mapping[str, float]) -> dict[str, float]:
+    by_sense = load_sense().guesses([plain(look.reading.words)])[0]
+    both = {label: math.sqrt(chance * by_sense[label]) for label, chance in by_words.items()}
+    whole = sum(both.values())
+    return {label: chance / whole for label, chance in both.items()}
 
 
 def weigh(using: Reader, look: Look, alarm: Alarm) -> Alarm:
     """The alarm of the rules, with what the model adds."""
     if not any(word.plain.isalpha() and word.plain not in FUNCTION_WORDS for word in look.reading.words):
         return alarm
-    chance = chances(using, look)
+    by_words = _by_words(using, look)
+    if alarm.tier == "none" and by_words["none"] > PLAINLY_NOTHING:
+        return alarm  # the sense of the text, which costs most, could change nothing
+    chance = _with_sense(look, by_words)
     any_alarm = chance["emergency"] + chance["urgent"]
     if alarm.tier == "emergency":
         if alarm.bare and any_alarm < PLAIN:
             return Alarm("review", alarm.evidence, lowered=True)
-        doubted = chance["emergency"] < NO_EMERGENCY and _is_story(using, look, alarm)
-        return Alarm("urgent", alarm.evidence, lowered=True) if doubted else alarm
-    if not alarm.lowered and _is_certain(using, look, chance):
+        return (
+            Alarm("urgent", alarm.evidence, lowered=True) if _doubted(using, look, alarm, chance) else alarm
+        )
+    enough = STILL_AN_EMERGENCY[alarm.tier] if alarm.lowered else SURE_EMERGENCY[look.language]
+    if chance["emergency"] >= enough and not _told_by_numbers_alone(using, look):
         return _raised(using, look, alarm, "emergency")
-    if alarm.lowered:
-        still = chance["emergency"] >= STILL_AN_EMERGENCY.get(alarm.tier, 2)
-        return _raised(using, look, alarm, "emergency") if still else alarm
-    if alarm.tier == "urgent":
-        return _raised(using, look, alarm, "emergency") if chance["emergency"] >= RAISES_URGENT else alarm
-    return alarm if any_alarm < SURE_ALARM else _alone(using, look, alarm, chance)
+    if alarm.lowered or alarm.tier == "urgent" or any_alarm < SURE_ALARM:
+        return alarm
+    return _alone(using, look, alarm, any_alarm)
 
 
 def certain_emergency(using: Reader, look: Look) -> Alarm | None:
     """The alarm of a text that wants no more messages and is all but surely an emergency too."""
-    certain = _is_certain(using, look, chances(using, look))
-    return _raised(using, look, Alarm("none", ()), "emergency") if certain else None
+    certain = chances(using, look)["emergency"] >= CERTAIN_EMERGENCY
+    if not certain or _told_by_numbers_alone(using, look):
+        return None
+    return _raised(using, look, Alarm("none", ()), "emergency")
 
 
-def _is_certain(using: Reader, look: Look, chance: Mapping[str, float]) -> bool:
-    return chance["emergency"] >= CERTAIN_EMERGENCY and not _told_by_numbers_alone(using, look)
-
-
-def _alone(using: Reader, look: Look, alarm: Alarm, chance: Mapping[str, float]) -> Alarm:
-    """An alarm that the model alone raises, as far as it may."""
-    any_alarm = chance["emergency"] + chance["urgent"]
+def _alone(using: Reader, look: Look, alarm: Alarm, any_alarm: float) -> Alarm:
+    """What the models alone make of a text that they find alarming, but no emergency."""
     if not any(group[0] not in "=@" and "." not in group and group not in _DEGREES for group in look.hits):
         return _raised(using, look, alarm, "urgent") if any_alarm >= SURE_WITHOUT_A_WORD else alarm
     if _told_by_numbers_alone(using, look):
         return alarm
     if look.finder.hits("@resolved") and not look.finder.hits("@not_resolved"):
         return Alarm("review", (*_raised(using, look, alarm, "urgent").evidence,), lowered=True)
-    certain = chance["emergency"] >= SURE_EMERGENCY[look.language]
-    certain = certain and not any(look.finder.hits(f"@{group}") for group in _NO_BODY)
-    return _raised(using, look, alarm, "emergency" if certain else "urgent")
+    return _raised(using, look, alarm, "urgent")
 
 
-def _is_story(using: Reader, look: Look, alarm: Alarm) -> bool:
-    """Whether a text is long enough to tell a story and no clause of it looks like an emergency."""
-    words = look.reading.words
+def _doubted(using: Reader, look: Look, alarm: Alarm, chance: Mapping[str, float]) -> bool:
+    """Whether the models speak against an emergency of the rules: all but surely, or of a story."""
     if any(item.rule.startswith(_NEVER_DOUBTED) for item in alarm.evidence):
         return False
+    if chance["emergency"] < DENIED:
+        return True
+    return chance["emergency"] < NO_EMERGENCY and _is_story(using, look)
+
+
+def _is_story(using: Reader, look: Look) -> bool:
+    """Whether a text is long enough to tell a story and no clause of it looks like an emergency."""
+    words = look.reading.words
     if look.finder.hits("@serious") or not _NOW.isdisjoint(word.plain for word in words):
         return False
     if not _STORY <= len(words) <= _LONGEST_STORY:

@@ -23,7 +23,8 @@ _BEFORE_A_VERB = frozenset(
     "does do did the a bus full non hurting bleeding aching i you we he she this when wouldnt hasnt "
     "must might gonna wanna next first hurt ache swelling itching dolor".split()
 )
-_ABOUT_US = ("messages", "contacting", "cease", "removing", "number", "off_list", "consent")
+# What leaves no doubt: a keyword by itself, a stop sign.
+_PLAIN_WORDS = frozenset(("opt-out-keyword", "opt-out-sign"))
 _AFTERTHOUGHT = frozenset(
     "anymore again coming from me for good at all to my phone you guys mas nunca nada".split()
 )
@@ -70,10 +71,9 @@ class OptOutDetector:
         bare = self._bare_stop(reading.words, finder)
         return None if bare is None else Evidence("opt-out-bare", reading.said(bare, bare))
 
-    def confirms(self, finder: Finder) -> bool:
-        """Whether the model's guess of an opt-out may count: it is about us and nothing speaks against it."""
-        about_us = any(finder.hits(f"optout.{group}") for group in _ABOUT_US)
-        return about_us and not self.protected(finder) and not finder.hits("optout.not_ours")
+    def is_plain(self, evidence: Evidence) -> bool:
+        """Whether an opt-out stands by itself, so that nothing else in the text can speak against it."""
+        return evidence.rule in _PLAIN_WORDS
 
     def names_messages(self, finder: Finder) -> bool:
         """Whether the text speaks of messages or of being contacted."""

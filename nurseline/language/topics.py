@@ -6,7 +6,7 @@ from functools import cache
 
 from nurseline.language.features import features
 from nurseline.language.meaning import TOPICS, Evidence, Topic
-from nurseline.language.model import MODEL_FILE, Guess, LinearModel, load_model
+from nurseline.language.model import MODEL_FILE, LinearModel, load_model
 from nurseline.language.normalise import Word
 from nurseline.language.reader import Look, Reader, reader
 
@@ -17,8 +17,9 @@ SURE_PERSON = 0.36
 SURE_SEGMENT = 0.6
 # How sure that a text is about nothing of ours: then no guess at its topic is offered.
 SURE_NOTHING = 0.3
-# How sure of an opt-out that no rule knows.
-SURE_OPT_OUT = 0.7
+# How sure of an opt-out that no rule knows, and under which a rule's opt-out is doubted.
+SURE_OPT_OUT = 0.55
+DOUBTED_OPT_OUT = 0.15
 _TO_A_PERSON: frozenset[str] = frozenset(("clinical", "nurse", "admin", "schedule"))
 _CANDIDATES = 2
 _NEVER_OFFERED = frozenset(("unknown", "stop", "start", "thanks", "wrong_number", "help", "language", "menu"))
@@ -86,9 +87,10 @@ def whole_message(using: Reader, words: Sequence[str]) -> Topic | None:
     return None if topic is None else as_topic(topic)
 
 
-def best_guess(using: Reader, look: Look) -> Guess:
-    """The model's likeliest topic."""
-    return _model().guesses(_features(using, look))[0]
+def opt_out_chance(using: Reader, look: Look) -> float:
+    """How likely a text opts out, by the model."""
+    guesses = _model().guesses(_features(using, look))
+    return next(guess.probability for guess in guesses if guess.label == "stop")
 
 
 def _by_model(using: Reader, look: Look) -> Classified:

@@ -15,9 +15,10 @@ from nurseline.language.meaning import Command, Daypart, Evidence, Language, Mea
 from nurseline.language.net import certain_emergency, weigh
 from nurseline.language.reader import Look, Reader, reader
 from nurseline.language.topics import (
+    DOUBTED_OPT_OUT,
     SURE_OPT_OUT,
-    best_guess,
     classify,
+    opt_out_chance,
     two_topics,
     whole_message,
 )
@@ -51,7 +52,7 @@ def understand(
     look = using.look(text, language)
     alarm = using.emergency.check(look.reading, look.finder)
     alarm = _pleading(look, alarm)
-    optout = using.optout.check(look.reading, look.finder)
+    optout = _optout(using, look)
     if optout is not None and alarm.tier == "none":
         alarm = certain_emergency(using, look) or alarm
     elif optout is None and not _short(look).said:
@@ -130,7 +131,7 @@ def _goes_on(using: Reader, text: str, language: str) -> bool:
     """Whether a text after an alarm goes on with it: it is nothing that is clear by itself."""
     look = using.look(text, language)
     words = [word.plain for word in look.reading.words]
-    if not words or _short(look).said or using.optout.check(look.reading, look.finder):
+    if not words or _short(look).said or _optout(using, look):
         return False
     if whole_message(using, words) is not None:
         return False
@@ -170,18 +171,24 @@ def _ordinary(using: Reader, look: Look, optout: Evidence | None, place: str | N
     )
 
 
+def _optout(using: Reader, look: Look) -> Evidence | None:
+    """An opt-out that a rule knows, unless the model is all but sure that it is about something else."""
+    found = using.optout.check(look.reading, look.finder)
+    if found is None or using.optout.is_plain(found):
+        return found
+    return found if opt_out_chance(using, look) >= DOUBTED_OPT_OUT else None
+
+
 def _guessed_optout(using: Reader, look: Look, meaning: Meaning) -> Meaning:
     """An opt-out no rule knows, when the topic model is sure of it and nothing speaks against it."""
-    if meaning.choice is not None or meaning.command is not None or not using.optout.confirms(look.finder):
+    if meaning.choice is not None or meaning.command is not None or using.optout.protected(look.finder):
         return meaning
-    guess = best_guess(using, look)
-    if guess.label != "stop" or guess.probability < SURE_OPT_OUT:
+    chance = opt_out_chance(using, look)
+    if chance < SURE_OPT_OUT:
         return meaning
     said = look.reading.said(0, len(look.reading.words) - 1)
     evidence = (Evidence("opt-out-model", said),)
-    return replace(
-        meaning, topic="stop", confidence=round(guess.probability, 3), evidence=evidence, candidates=()
-    )
+    return replace(meaning, topic="stop", confidence=round(chance, 3), evidence=evidence, candidates=())
 
 
 def _brief_meaning(using: Reader, look: Look, brief: _Short, place: str | None) -> Meaning:
@@ -240,5 +247,5 @@ def _with_previous(
     if not before.reading.words or classify(using, before).topic != "unknown":
         return None
     look = using.look(f"{previous} {text}", language)
-    meaning = _ordinary(using, look, using.optout.check(look.reading, look.finder), place)
+    meaning = _ordinary(using, look, _optout(using, look), place)
     return None if meaning.topic == "unknown" else meaning

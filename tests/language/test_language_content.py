@@ -4,9 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nurseline.language.emergency import rule_titles
+from nurseline.language.encoder import vectors
 from nurseline.language.explain import sentence
 from nurseline.language.lexicon import RULES, Lexicon, load_toml
 from nurseline.language.meaning import TOPICS
@@ -14,6 +16,8 @@ from nurseline.language.model import MODEL_FILE, TIER_MODEL_FILE, load_model
 from nurseline.language.normalise import read
 from nurseline.language.patterns import Finder, compile_rule
 from nurseline.language.reader import reader
+from nurseline.language.sense import SENSE_MODEL_FILE, load_sense
+from nurseline.language.train import build_examples
 from nurseline.language.understand import understand
 
 
@@ -63,7 +67,8 @@ def test_alternatives_may_be_two_words_or_follow_each_other() -> None:
 
 
 def test_the_models_are_small_and_speak_of_known_topics() -> None:
-    assert MODEL_FILE.stat().st_size + TIER_MODEL_FILE.stat().st_size < 5_000_000
+    files = (MODEL_FILE, TIER_MODEL_FILE, SENSE_MODEL_FILE)
+    assert sum(file.stat().st_size for file in files) < 6_000_000
     assert set(load_model(MODEL_FILE).labels) <= set(TOPICS)
     assert load_model(TIER_MODEL_FILE).labels == ("emergency", "urgent", "none")
 
@@ -73,11 +78,18 @@ def test_training_again_gives_the_same_models(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from nurseline.language import train; "
         "out = Path(sys.argv[1]); train.MODEL_FILE = out / 'a.json'; train.TIER_MODEL_FILE = out / 'b.json'; "
+        "train.SENSE_MODEL_FILE = out / 'c.json'; "
         "train.main.main([], standalone_mode=False)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, timeout=300)
     assert (tmp_path / "a.json").read_bytes() == MODEL_FILE.read_bytes()
     assert (tmp_path / "b.json").read_bytes() == TIER_MODEL_FILE.read_bytes()
+    rows = vectors([example.text for example in build_examples()[::50]])
+    again, shipped = (
+        load_sense(path).probabilities(rows) for path in (tmp_path / "c.json", SENSE_MODEL_FILE)
+    )
+    # Processors round differently, and a net carries that on.
+    assert float(np.abs(again - shipped).mean()) < 0.01
 
 
 def test_a_misspelled_word_is_read_as_the_word_it_misspells() -> None:

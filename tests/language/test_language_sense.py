@@ -1,0 +1,63 @@
+"""The sense of a whole text: what it means in words that no example holds."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nurseline.language import understand
+from nurseline.language.encoder import WIDTH, vectors
+from nurseline.language.sense import load_sense
+
+_MOST_MEMORY = 150  # MB
+
+
+def test_a_text_is_nearer_to_its_meaning_in_the_other_language_than_to_other_texts() -> None:
+    spanish, english, hours, animal = vectors(
+        ["no puedo respirar", "i can not breathe", "what are your hours", "my goldfish died"]
+    )
+    assert float(spanish @ english) > 0.6
+    assert float(spanish @ hours) < 0.4
+    assert float(spanish @ animal) < 0.4
+
+
+@pytest.mark.parametrize("text", ["", "x", "\u0627\u0644\u0633", "0 0 0", "word " * 2000])
+def test_any_text_has_a_vector_of_length_one(text: str) -> None:
+    (vector,) = vectors([text])
+    assert vector.shape == (WIDTH,)
+    assert float(np.linalg.norm(vector)) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_text_means_the_same_alone_and_among_others() -> None:
+    alone = vectors(["my tongue is too big for my mouth"])[0]
+    among = vectors(["thank you", "my tongue is too big for my mouth", "hello " * 100])[1]
+    assert float(alone @ among) == pytest.approx(1, abs=1e-4)
+
+
+def test_guesses_are_probabilities_of_the_tiers() -> None:
+    for guess in load_sense().guesses(["i cannot get air", "what time do you open", ""]):
+        assert set(guess) == {"emergency", "urgent", "none"}
+        assert sum(guess.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_rule_is_doubted_only_where_nothing_is_wrong_and_never_a_word_of_crisis() -> None:
+    assert understand("911 is our house number on elm street please note it").tier == "urgent"
+    assert (
+        understand("i want to kill myself, thanks for the lovely cookies and the parking").tier == "emergency"
+    )
+
+
+def test_reading_texts_costs_a_process_less_memory_than_it_may() -> None:
+    code = (
+        "from pathlib import Path; import flask, sqlalchemy, celery\n"
+        "def used(): return int(Path('/proc/self/statm').read_text().split()[1]) * 4 / 1024\n"
+        "before = used()\n"
+        "from nurseline.language import understand\n"
+        "understand('my arm is a bit sore today')\n"
+        "print(used() - before)"
+    )
+    grown = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert float(grown.stdout) < _MOST_MEMORY
