@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from nurseline import intake, staff, webhooks
+from nurseline import intake, language, staff, webhooks
 from nurseline.callbacks.refusals import RefusalAlarm
 from nurseline.carrier.gateway import PROMPT, TwilioGateway
 from nurseline.carrier.recordings import Recordings
@@ -24,7 +24,6 @@ from nurseline.consent.states import load_state_hours
 from nurseline.content import LONGEST, Content, gsm7_length, hours_words, is_gsm7, load_content, segments
 from nurseline.crypto import Keyring
 from nurseline.db import Database
-from nurseline.language import understand
 from nurseline.logs import configure_logging
 from nurseline.messaging.rate import SharedRate
 from nurseline.messaging.sending import Sender
@@ -95,7 +94,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     parts = build(settings, clock=clock)
     attach(app, parts)
     Wakeups(partial(Publisher(settings.redis_url).send, queue=URGENT)).follow(parts.db)
-    understand("my arm is sore")  # loads every model now: a broken one stops the start, not the first text
+    language.load()  # a broken file of a model stops the start, not the first text
     webhooks.register(app)
     intake.register(app, redis_url=settings.redis_url)
     staff.register(app)

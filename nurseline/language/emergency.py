@@ -73,14 +73,15 @@ class EmergencyDetector:
             if RANK[tier] > RANK[best]:
                 best = tier
             name = match.rule if cause is None else f"{match.rule} ({cause})"
-            said = reading.said(match.first, match.last)
+            words = reading.said(match.first, match.last)
             kept = evidence.get((tier, name))
-            if kept is None or len(said) < len(kept.words):
-                evidence[(tier, name)] = Evidence(name, said)
+            if kept is None or len(words) < len(kept.words):
+                evidence[(tier, name)] = Evidence(name, words)
         if best == "emergency" and _bare_mention(reading, (match for _, match in found)):
             best, lowered = "review", True
             evidence = {("review", item.rule): item for item in evidence.values()}
-        chosen = tuple(item for (tier, _), item in evidence.items() if tier == best)[:_MOST_EVIDENCE]
+        said = [item for (tier, _), item in evidence.items() if tier == best]
+        chosen = tuple(sorted(said, key=_crisis_first))[:_MOST_EVIDENCE]
         bare = best == "emergency" and all(item.rule.startswith("mention-") for item in chosen)
         return Alarm(best, chosen, lowered, bare)
 
@@ -95,6 +96,11 @@ class EmergencyDetector:
             if tier == lowered:
                 return tier
         raise ValueError(f"unknown tier {lowered!r} in rules/context.toml")
+
+
+def _crisis_first(evidence: Evidence) -> bool:
+    """Words of crisis get words of their own and are never doubted, so they must not be cut away."""
+    return not evidence.rule.startswith("crisis")
 
 
 def _bare_mention(reading: Reading, matches: Iterable[Match]) -> bool:

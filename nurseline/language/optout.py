@@ -23,8 +23,9 @@ _BEFORE_A_VERB = frozenset(
     "does do did the a bus full non hurting bleeding aching i you we he she this when wouldnt hasnt "
     "must might gonna wanna next first hurt ache swelling itching dolor".split()
 )
-# What leaves no doubt: a keyword by itself, a stop sign.
+# What leaves no doubt: a keyword by itself, a stop sign, "stop" as a sentence of its own.
 _PLAIN_WORDS = frozenset(("opt-out-keyword", "opt-out-sign"))
+_CARRIER_WORDS = frozenset("stop unsubscribe stopall optout".split())
 _AFTERTHOUGHT = frozenset(
     "anymore again coming from me for good at all to my phone you guys mas nunca nada".split()
 )
@@ -72,7 +73,9 @@ class OptOutDetector:
         return None if bare is None else Evidence("opt-out-bare", reading.said(bare, bare))
 
     def is_plain(self, evidence: Evidence) -> bool:
-        """Whether an opt-out stands by itself, so that nothing else in the text can speak against it."""
+        """Whether an opt-out stands by itself, so that the rest of the text cannot speak against it."""
+        if evidence.rule == "opt-out-bare":
+            return contract(evidence.words.casefold()).strip(".!") in _CARRIER_WORDS
         return evidence.rule in _PLAIN_WORDS
 
     def names_messages(self, finder: Finder) -> bool:

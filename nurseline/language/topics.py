@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from nurseline.language.features import features
+from nurseline.language.features import MOST_WORDS, features
 from nurseline.language.meaning import TOPICS, Evidence, Topic
 from nurseline.language.model import MODEL_FILE, LinearModel, load_model
 from nurseline.language.normalise import Word
@@ -17,9 +17,10 @@ SURE_PERSON = 0.36
 SURE_SEGMENT = 0.6
 # How sure that a text is about nothing of ours: then no guess at its topic is offered.
 SURE_NOTHING = 0.3
-# How sure of an opt-out that no rule knows, and under which a rule's opt-out is doubted.
+# How sure of an opt-out that no rule knows; and of another topic, so that a rule's opt-out is doubted.
 SURE_OPT_OUT = 0.55
-DOUBTED_OPT_OUT = 0.15
+SURE_NO_OPT_OUT = 0.6
+_BESIDE_AN_OPT_OUT = ("stop", "wrong_number", "unknown")
 _TO_A_PERSON: frozenset[str] = frozenset(("clinical", "nurse", "admin", "schedule"))
 _CANDIDATES = 2
 _NEVER_OFFERED = frozenset(("unknown", "stop", "start", "thanks", "wrong_number", "help", "language", "menu"))
@@ -91,6 +92,18 @@ def opt_out_chance(using: Reader, look: Look) -> float:
     """How likely a text opts out, by the model."""
     guesses = _model().guesses(_features(using, look))
     return next(guess.probability for guess in guesses if guess.label == "stop")
+
+
+def is_about_something_else(using: Reader, look: Look) -> bool:
+    """Whether a text of a length that the model reads is surely about a topic of its own."""
+    best = _model().guesses(_features(using, look))[0]
+    other = best.label not in _BESIDE_AN_OPT_OUT and best.probability >= SURE_NO_OPT_OUT
+    return other and len(look.reading.words) <= MOST_WORDS
+
+
+def load() -> None:
+    """Load the model now."""
+    _model()
 
 
 def _by_model(using: Reader, look: Look) -> Classified:

@@ -9,15 +9,15 @@ Order of decisions (the first that holds):
 
 from dataclasses import dataclass, replace
 
-from nurseline.language import short
+from nurseline.language import net, short, topics
 from nurseline.language.emergency import RANK, Alarm
 from nurseline.language.meaning import Command, Daypart, Evidence, Language, Meaning, Topic
 from nurseline.language.net import certain_emergency, weigh
 from nurseline.language.reader import Look, Reader, reader
 from nurseline.language.topics import (
-    DOUBTED_OPT_OUT,
     SURE_OPT_OUT,
     classify,
+    is_about_something_else,
     opt_out_chance,
     two_topics,
     whole_message,
@@ -51,12 +51,14 @@ def understand(
     using = reader()
     look = using.look(text, language)
     alarm = using.emergency.check(look.reading, look.finder)
-    alarm = _pleading(look, alarm)
-    optout = _optout(using, look)
-    if optout is not None and alarm.tier == "none":
+    optout = using.optout.check(look.reading, look.finder)
+    if RANK[alarm.tier] < RANK["urgent"] and optout is not None:
+        optout = _kept(using, look, optout)
+    if optout is not None and alarm.tier == "none" and not using.optout.is_plain(optout):
         alarm = certain_emergency(using, look) or alarm
     elif optout is None and not _short(look).said:
         alarm = _net(using, look, alarm)
+    alarm = _pleading(look, alarm)
     if RANK[alarm.tier] < RANK["emergency"]:
         alarm = _joined_alarm(using, text, previous, alarm, language)
     if alarm.tier in ("emergency", "urgent"):
@@ -71,6 +73,13 @@ def understand(
     if meaning.topic == "unknown" and previous and not meaning.choice and not meaning.command:
         meaning = _with_previous(using, text, previous, language, place) or meaning
     return replace(meaning, tier=alarm.tier, evidence=meaning.evidence + alarm.evidence)
+
+
+def load() -> None:
+    """Load every rule and model now: a broken file stops the start, not the first text."""
+    reader()
+    net.load()
+    topics.load()
 
 
 def keyed(digit: str) -> Meaning:
@@ -102,7 +111,7 @@ def _net(using: Reader, look: Look, alarm: Alarm) -> Alarm:
 def _pleading(look: Look, alarm: Alarm) -> Alarm:
     signs = [sign for sign in look.reading.signs if sign in _PLEADING]
     if signs and RANK[alarm.tier] < RANK["emergency"] and len(look.reading.words) <= 6:
-        return Alarm("emergency", (Evidence("generic", signs[0]),))
+        return Alarm("emergency", (Evidence("generic", signs[0]), *alarm.evidence))
     return alarm
 
 
@@ -172,11 +181,15 @@ def _ordinary(using: Reader, look: Look, optout: Evidence | None, place: str | N
 
 
 def _optout(using: Reader, look: Look) -> Evidence | None:
-    """An opt-out that a rule knows, unless the model is all but sure that it is about something else."""
+    """The opt-out of a text without an alarm."""
     found = using.optout.check(look.reading, look.finder)
-    if found is None or using.optout.is_plain(found):
-        return found
-    return found if opt_out_chance(using, look) >= DOUBTED_OPT_OUT else None
+    return None if found is None else _kept(using, look, found)
+
+
+def _kept(using: Reader, look: Look, optout: Evidence) -> Evidence | None:
+    """An opt-out of the rules, unless it names no messages and the model is sure of another subject."""
+    plain = using.optout.is_plain(optout) or using.optout.names_messages(look.finder)
+    return optout if plain or not is_about_something_else(using, look) else None
 
 
 def _guessed_optout(using: Reader, look: Look, meaning: Meaning) -> Meaning:

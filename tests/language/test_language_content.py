@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nurseline.language.emergency import rule_titles
-from nurseline.language.encoder import vectors
+from nurseline.language.encoder import plain, vectors
 from nurseline.language.explain import sentence
 from nurseline.language.lexicon import RULES, Lexicon, load_toml
 from nurseline.language.meaning import TOPICS
@@ -17,7 +17,7 @@ from nurseline.language.normalise import read
 from nurseline.language.patterns import Finder, compile_rule
 from nurseline.language.reader import reader
 from nurseline.language.sense import SENSE_MODEL_FILE, load_sense
-from nurseline.language.train import build_examples
+from nurseline.language.train import build_examples, looks
 from nurseline.language.understand import understand
 
 
@@ -84,12 +84,13 @@ def test_training_again_gives_the_same_models(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, timeout=300)
     assert (tmp_path / "a.json").read_bytes() == MODEL_FILE.read_bytes()
     assert (tmp_path / "b.json").read_bytes() == TIER_MODEL_FILE.read_bytes()
-    rows = vectors([example.text for example in build_examples()[::50]])
+    read = looks(build_examples()[::50], reader())
+    rows = vectors([plain(look.reading.words) for _, look in read])
     again, shipped = (
         load_sense(path).probabilities(rows) for path in (tmp_path / "c.json", SENSE_MODEL_FILE)
     )
     # Processors round differently, and a net carries that on.
-    assert float(np.abs(again - shipped).mean()) < 0.01
+    assert float(np.quantile(np.abs(again - shipped).max(axis=1), 0.99)) < 0.1
 
 
 def test_a_misspelled_word_is_read_as_the_word_it_misspells() -> None:

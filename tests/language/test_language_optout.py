@@ -70,6 +70,26 @@ def test_what_only_looks_like_an_opt_out_is_none(text: str) -> None:
     assert "stop" not in (meaning.topic, meaning.second_topic)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "STOP. I already saw the doctor on Monday and the botox worked",
+        "who is this? STOP",
+        "cant come tuesday, need to move my appt, and stop texting me",
+        "my throat is closing and stop texting me",
+    ],
+)
+def test_a_plain_wish_counts_whatever_stands_beside_it(text: str) -> None:
+    meaning = understand(text)
+    assert "stop" in (meaning.topic, meaning.second_topic)
+
+
+def test_a_wish_in_words_that_no_rule_knows_is_heard() -> None:
+    meaning = understand("pull the plug on these little pings would you")
+    assert meaning.topic == "stop"
+    assert meaning.evidence[0].rule == "opt-out-model"
+
+
 @pytest.mark.parametrize("text", ["yes", "si", "ok", "yes please"])
 def test_a_bare_yes_is_never_an_opt_in(text: str) -> None:
     assert understand(text).topic != "start"

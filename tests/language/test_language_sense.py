@@ -41,21 +41,52 @@ def test_guesses_are_probabilities_of_the_tiers() -> None:
         assert sum(guess.values()) == pytest.approx(1, abs=1e-4)
 
 
-def test_a_rule_is_doubted_only_where_nothing_is_wrong_and_never_a_word_of_crisis() -> None:
-    assert understand("911 is our house number on elm street please note it").tier == "urgent"
-    assert (
-        understand("i want to kill myself, thanks for the lovely cookies and the parking").tier == "emergency"
+TALK = (
+    "the nurse at the front was so kind and we talked about her garden and the tomatoes and how the rain "
+    "came late this year and then my son drove me home the long way past the lake where the geese sit "
+)
+
+
+def test_a_sign_is_doubted_where_the_whole_text_says_that_nothing_is_wrong() -> None:
+    meaning = understand("911 is our house number on elm street please note it")
+    assert meaning.tier == "urgent"
+    assert meaning.evidence[0].rule == "generic (doubted)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "i want to kill myself, thanks for the lovely cookies and the parking",
+        TALK * 5 + "and now i cant breathe",
+        TALK * 5 + "my throat is closing up",
+        TALK + "and my husband has chest pain and sweats",
+    ],
+)
+def test_words_of_crisis_and_a_sign_in_a_long_story_are_never_doubted(text: str) -> None:
+    assert understand(text).tier == "emergency"
+
+
+def test_an_alarm_sign_is_not_doubted_by_models_that_cannot_see_it() -> None:
+    assert understand("\U0001f691 please call my house").tier == "emergency"
+    assert understand("\U0001f198 the appointment").tier == "emergency"
+
+
+def test_words_of_crisis_are_kept_beside_many_other_signs() -> None:
+    meaning = understand(
+        "cant breathe chest pain throat closing passed out face drooping, i took all my pills to kill myself"
     )
+    assert meaning.tier == "emergency"
+    assert meaning.evidence[0].rule.startswith("crisis")
 
 
 def test_reading_texts_costs_a_process_less_memory_than_it_may() -> None:
     code = (
-        "from pathlib import Path; import flask, sqlalchemy, celery\n"
-        "def used(): return int(Path('/proc/self/statm').read_text().split()[1]) * 4 / 1024\n"
+        "import resource; from pathlib import Path; import flask, sqlalchemy, celery\n"
+        "def used(): return int(Path('/proc/self/statm').read_text().split()[1]) * resource.getpagesize()\n"
         "before = used()\n"
-        "from nurseline.language import understand\n"
-        "understand('my arm is a bit sore today')\n"
-        "print(used() - before)"
+        "from nurseline import language\n"
+        "language.load(); language.understand('my arm is a bit sore today')\n"
+        "print((used() - before) / 2**20)"
     )
     grown = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
