@@ -2,7 +2,8 @@
 
 Reads examples/build-*.tsv (never the measure files), writes model.json (topics), model-tier.json (tiers, by
 words) and model-sense.json (tiers, by the sense of the whole text).
-The same examples give the same files: the order is shuffled with a fixed seed and nothing else is random.
+The same examples give the same files: the order is shuffled with a fixed seed and nothing else is random
+(the file of the net can differ in its last digits where a processor rounds otherwise).
 Where several topics are right answers, the one the model already prefers among them is learned (so a long
 list of acceptable answers teaches little).
 """
