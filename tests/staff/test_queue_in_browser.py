@@ -239,6 +239,7 @@ def test_typing_on_an_items_page_keeps_it(room: Room) -> None:
     page.get_by_role("button", name="Claim").click()
     note = page.get_by_label("Note", exact=True)
     note.fill("a")
+    page.wait_for_load_state()  # the script counts from when it has come, which may be after the form
     room.desk.clock.advance(timedelta(minutes=10))
     page.clock.fast_forward(61_000)
     note.press_sequentially("b")

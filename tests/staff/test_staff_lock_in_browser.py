@@ -30,6 +30,7 @@ def pass_minutes(room: Staffroom, minutes: int, *pages: Page) -> None:
     """Let time go by for the server and for the scripts of these pages."""
     room.desk.clock.advance(timedelta(minutes=minutes))
     for page in pages:
+        page.wait_for_load_state()  # the scripts count from when they have come, which may be after the words
         page.clock.fast_forward(minutes * 60_000)
 
 
