@@ -28,7 +28,7 @@ SURE_EMERGENCY = {"en": 0.6, "es": 0.5}  # an emergency that no rule raised
 STILL_AN_EMERGENCY = {"urgent": 0.85, "review": 0.7, "none": 0.7}  # where context lowered one to that
 SURE_ALARM = 0.45  # an alarm that no rule raised
 CERTAIN_EMERGENCY = 0.7  # one that an opt-out does not hide
-DENIED = 0.1  # under which each model, by itself, denies an emergency of the rules
+DENIED = 0.2  # under which each model, by itself, denies an emergency of the rules
 NO_CLAUSE = 0.6  # of the most alarming clause of a story, by its words, for it to be doubted
 _STORY = 6  # words
 SURE_WITHOUT_A_WORD = 0.8  # an urgent text without one word of the red-flag groups
@@ -41,8 +41,11 @@ _DEGREES = frozenset(
     "lots bad_breathing bad_long severe growing too_many worst wont_stop still_numb spreading short_of want "
     "odd intend count_high racing".split()
 )
-_NEVER_DOUBTED = "crisis"
+_NEVER_DOUBTED = ("crisis", "low-oxygen")  # the models see no number but "#"
 _NOW = frozenset("now rn currently ahora ahorita orita".split())
+_WANTED = frozenset(
+    "need help send call emergency necesito ocupo ayuda manden llamen llame emergencia".split()
+)
 _JOINTS = frozenset("but and so because pero y porque que".split())
 
 
@@ -135,7 +138,8 @@ def _may_be_doubted(using: Reader, look: Look, alarm: Alarm) -> bool:
     words = look.reading.words
     if len(words) > MOST_WORDS or any(item.rule.startswith(_NEVER_DOUBTED) for item in alarm.evidence):
         return False
-    if look.finder.hits("@serious") or not _NOW.isdisjoint(word.plain for word in words):
+    said = {word.plain for word in words}
+    if look.finder.hits("@serious") or said & _NOW or ("911" in said and said & _WANTED):
         return False
     starts = [at for at, word in enumerate(words) if _begins_clause(words, at, word)]
     clauses = [words[start:end] for start, end in zip(starts, [*starts[1:], len(words)], strict=True)]

@@ -60,9 +60,13 @@ def test_a_sign_is_doubted_where_the_whole_text_says_that_nothing_is_wrong() -> 
         TALK * 5 + "and now i cant breathe",
         TALK * 5 + "my throat is closing up",
         TALK + "and my husband has chest pain and sweats",
+        "ocupo el 911 es emergencia no tengo saldo pa llamar",
+        "My oxygen thing reads 84 it usually says 97. Batteries are new.",
     ],
 )
-def test_words_of_crisis_and_a_sign_in_a_long_story_are_never_doubted(text: str) -> None:
+def test_words_of_crisis_a_wish_for_911_low_oxygen_and_a_sign_in_a_long_story_are_never_doubted(
+    text: str,
+) -> None:
     assert understand(text).tier == "emergency"
 
 
