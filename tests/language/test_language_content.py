@@ -68,7 +68,7 @@ def test_alternatives_may_be_two_words_or_follow_each_other() -> None:
 
 def test_the_models_are_small_and_speak_of_known_topics() -> None:
     files = (MODEL_FILE, TIER_MODEL_FILE, SENSE_MODEL_FILE)
-    assert sum(file.stat().st_size for file in files) < 6_000_000
+    assert sum(file.stat().st_size for file in files) < 7_000_000
     assert set(load_model(MODEL_FILE).labels) <= set(TOPICS)
     assert load_model(TIER_MODEL_FILE).labels == ("emergency", "urgent", "none")
 
