@@ -1,8 +1,8 @@
 """Train the net of sense.py on the vectors of the examples: Adam on cross entropy, in a fixed order.
 
-What one net makes of an odd text hangs on how its weights began: a hundred more examples turned ordinary texts
-into emergencies and back. So several are trained from different beginnings, and their scores are averaged, which
-is one wider net again.
+What one net makes of an odd text hangs on how its weights began: a hundred more examples turned ordinary
+texts into emergencies and back. So several are trained from different beginnings, and their scores are
+averaged, which is one wider net again.
 
 Every processor rounds a little differently, so a file trained elsewhere can differ in its last digits.
 """
@@ -51,7 +51,7 @@ def train_sense(encoded: Vectors, right: NDArray[np.int64], labels: Sequence[str
         np.concatenate([net.hidden for net in nets], axis=1),
         np.concatenate([net.hidden_bias for net in nets]),
         np.concatenate([net.outer for net in nets]) / np.float32(_NETS),
-        np.mean([net.outer_bias for net in nets], axis=0),
+        np.mean([net.outer_bias for net in nets], axis=0, dtype=np.float32),
     )
 
 
