@@ -51,7 +51,7 @@ def train_sense(encoded: Vectors, right: NDArray[np.int64], labels: Sequence[str
         np.concatenate([net.hidden for net in nets], axis=1),
         np.concatenate([net.hidden_bias for net in nets]),
         np.concatenate([net.outer for net in nets]) / np.float32(_NETS),
-        np.mean([net.outer_bias for net in nets], axis=0, dtype=np.float32),
+        np.add.reduce([net.outer_bias for net in nets]) / np.float32(_NETS),
     )
 
 
