@@ -46,13 +46,12 @@ class _Adam:
 def train_sense(encoded: Vectors, right: NDArray[np.int64], labels: Sequence[str]) -> SenseModel:
     """A net that gives each vector its label; `right` holds the number of the label of each row."""
     nets = [_one(encoded, right, labels, np.random.default_rng(_SEED + number)) for number in range(_NETS)]
-    return SenseModel(
-        tuple(labels),
-        np.concatenate([net.hidden for net in nets], axis=1),
-        np.concatenate([net.hidden_bias for net in nets]),
-        np.concatenate([net.outer for net in nets]) / np.float32(_NETS),
-        np.add.reduce([net.outer_bias for net in nets]) / np.float32(_NETS),
-    )
+    outer = np.concatenate([net.outer for net in nets])
+    outer /= _NETS
+    bias: Vectors = np.add.reduce([net.outer_bias for net in nets])
+    bias /= _NETS
+    hidden = np.concatenate([net.hidden for net in nets], axis=1)
+    return SenseModel(tuple(labels), hidden, np.concatenate([net.hidden_bias for net in nets]), outer, bias)
 
 
 def _one(
