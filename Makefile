@@ -3,7 +3,7 @@
 # make test    set up and run every test (ARGS="-k reminder" goes to pytest)
 # make chaos   3,000 reminders while everything fails, then the carrier's ledger against the database
 #              (SEED=1 REMINDERS=3000; with DATABASE_URL and REDIS_URL on those servers)
-# make bench   how fast delivery is, as ratios to baselines of the same run, in about nine minutes; needs 20 GB
+# make bench   how fast delivery is, as ratios to baselines of the same run, in about twelve minutes; needs 20 GB
 #              of disk (ARGS="a c c.seconds=10": parts and sizes; DATABASE_URL and REDIS_URL: on those servers)
 # make check   ruff, mypy, the direction of imports
 # make clean   remove the state folder and caches; `make distclean` also the virtual environment

@@ -47,7 +47,7 @@ class Sizes:
     """``planned`` messages of each database, ``sweeps`` over each, ``limit`` of messages a sweep claims."""
 
     planned: tuple[int, ...] = (10_000, 1_000_000, 10_000_000)
-    sweeps: int = 1_800
+    sweeps: int = 3_600
     limit: int = 100
 
 
@@ -104,7 +104,7 @@ def _sweep(one: _Swept, limit: int, *, counted: bool) -> None:
         _, rows = claim_due(session, now=now, limit=limit, lane="reminders", since=one.since)
         ids = [row.id for row in rows]
     took = time.perf_counter() - began
-    one.since = rows[-1].send_after if len(rows) == limit else THE_BEGINNING
+    one.since = rows[0].send_after if len(rows) == limit else THE_BEGINNING
     with one.db.begin() as session:
         session.execute(BACK, {"now": now, "ids": ids})
     began = time.perf_counter()
