@@ -80,8 +80,8 @@ class Run:
     _wrong: BaseException | None = None
     _segments: float = SEGMENTS_GUESSED
     _until: float = 0.0
-    # Claimed rows leave dead entries in the index of due ones: while there is more, a claim passes those of the
-    # one before it only. The server marks them then, so that the beginning of the next run is quick.
+    # Claimed rows leave dead entries in the index of due ones: while there is more, a claim passes those of
+    # the one before it only. The server marks them then, so that the beginning of the next run is quick.
     # What comes back into the plan before this instant is found once there is no more, or by the next run.
     _since: datetime = THE_BEGINNING
 
