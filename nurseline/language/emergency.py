@@ -16,6 +16,7 @@ from nurseline.language.patterns import Finder, Match, Rule, compile_rule
 
 RANK: dict[Tier, int] = {"none": 0, "review": 1, "urgent": 2, "emergency": 3}
 _MOST_EVIDENCE = 4
+NEVER_DOUBTED = ("crisis", "low-oxygen")  # how rules begin; the models see no number but "#"
 _FRAGMENT = 3  # words
 
 
@@ -81,7 +82,7 @@ class EmergencyDetector:
             best, lowered = "review", True
             evidence = {("review", item.rule): item for item in evidence.values()}
         said = [item for (tier, _), item in evidence.items() if tier == best]
-        chosen = tuple(sorted(said, key=_crisis_first))[:_MOST_EVIDENCE]
+        chosen = tuple(sorted(said, key=_may_be_cut))[:_MOST_EVIDENCE]
         bare = best == "emergency" and all(item.rule.startswith("mention-") for item in chosen)
         return Alarm(best, chosen, lowered, bare)
 
@@ -98,9 +99,9 @@ class EmergencyDetector:
         raise ValueError(f"unknown tier {lowered!r} in rules/context.toml")
 
 
-def _crisis_first(evidence: Evidence) -> bool:
-    """Words of crisis get words of their own and are never doubted, so they must not be cut away."""
-    return not evidence.rule.startswith("crisis")
+def _may_be_cut(evidence: Evidence) -> bool:
+    """What is never doubted, and the words of crisis that get words of their own, must not be cut away."""
+    return not evidence.rule.startswith(NEVER_DOUBTED)
 
 
 def _bare_mention(reading: Reading, matches: Iterable[Match]) -> bool:

@@ -3,8 +3,8 @@
 It raises what no rule knows, and lowers two things only: a bare mention ("my heart", "breathe") in a text
 that it finds plainly ordinary goes to review; and the signs in a text go to a nurse the same day when each
 of the two models by itself finds it no emergency at all, no clause of it looks like one, and nothing says
-that it is now or meant in earnest. Words of crisis are never lowered here, nor a text longer than the models
-read.
+that it is now or meant in earnest. Words of crisis and low oxygen are never lowered here, nor a text longer
+than the models read.
 """
 
 import math
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from nurseline.language.emergency import Alarm
+from nurseline.language.emergency import NEVER_DOUBTED, Alarm
 from nurseline.language.encoder import plain
 from nurseline.language.features import MOST_WORDS, tier_features
 from nurseline.language.lexicon import FUNCTION_WORDS
@@ -41,7 +41,6 @@ _DEGREES = frozenset(
     "lots bad_breathing bad_long severe growing too_many worst wont_stop still_numb spreading short_of want "
     "odd intend count_high racing".split()
 )
-_NEVER_DOUBTED = ("crisis", "low-oxygen")  # the models see no number but "#"
 _NOW = frozenset("now rn currently ahora ahorita orita".split())
 _WANTED = frozenset(
     "need help send call emergency necesito ocupo ayuda manden llamen llame emergencia".split()
@@ -95,7 +94,8 @@ def weigh(using: Reader, look: Look, alarm: Alarm) -> Alarm:
     if alarm.tier == "none" and not alarm.lowered and by_words["none"] > PLAINLY_NOTHING:
         return alarm
     chances = Chances(by_words, _by_sense(look))
-    emergency, any_alarm = chances.mean["emergency"], 1 - chances.mean["none"]
+    mean = chances.mean
+    emergency, any_alarm = mean["emergency"], 1 - mean["none"]
     if alarm.tier == "emergency":
         if alarm.bare and any_alarm < PLAIN:
             return Alarm("review", alarm.evidence, lowered=True)
@@ -136,7 +136,7 @@ def _doubted(alarm: Alarm) -> Alarm:
 def _may_be_doubted(using: Reader, look: Look, alarm: Alarm) -> bool:
     """Whether a text may be doubted at all, and no clause of it looks like an emergency."""
     words = look.reading.words
-    if len(words) > MOST_WORDS or any(item.rule.startswith(_NEVER_DOUBTED) for item in alarm.evidence):
+    if len(words) > MOST_WORDS or any(item.rule.startswith(NEVER_DOUBTED) for item in alarm.evidence):
         return False
     said = {word.plain for word in words}
     if look.finder.hits("@serious") or said & _NOW or ("911" in said and said & _WANTED):

@@ -83,6 +83,14 @@ def test_words_of_crisis_are_kept_beside_many_other_signs() -> None:
     assert meaning.evidence[0].rule.startswith("crisis")
 
 
+def test_low_oxygen_beside_many_other_signs_is_kept_so_that_it_is_not_doubted() -> None:
+    meaning = understand(
+        "cant breathe chest pain throat closing passed out face drooping, my oxygen reads 84, new batteries"
+    )
+    assert meaning.tier == "emergency"
+    assert meaning.evidence[0].rule == "low-oxygen"
+
+
 def test_reading_texts_costs_a_process_less_memory_than_it_may() -> None:
     code = (
         "import resource; from pathlib import Path; import flask, sqlalchemy, celery\n"
