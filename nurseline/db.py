@@ -21,6 +21,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
 LOCK_SECONDS = 4
+IDLE_SECONDS = 60
 
 
 class Base(DeclarativeBase):
@@ -139,7 +140,10 @@ class Database:
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
                 "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s"
-                f" -c lock_timeout={LOCK_SECONDS}s",
+                f" -c lock_timeout={LOCK_SECONDS}s"
+                # A host that vanishes in a transaction must not keep its locks: a STOP waits for them.
+                f" -c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+                " -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
             },
         )
         setattr(self.engine.dialect, "nurseline_keyring", keyring)  # noqa: B010 - not an attribute mypy knows

@@ -9,13 +9,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from nurseline.aftercare import identifiers
-from nurseline.aftercare.again import CALLED_OFF
+from nurseline.aftercare.again import CALLED_OFF, REVIVING, is_called_off
 from nurseline.aftercare.bringing import outside_key
 from nurseline.aftercare.models import Injection
+from nurseline.aftercare.service import REPLACED
 from nurseline.consent import service as consent
 from nurseline.crypto import Keyring
 from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact, OutboundMessage
+from nurseline.messaging.to_contact import to_contact
+from nurseline.transitions import Each
+
+GIVEN_BACK = "the later injection was called off"
 
 
 def find_outside(session: Session, keyring: Keyring, reference: str, system: str = "") -> uuid.UUID | None:
@@ -33,21 +38,55 @@ def take_back(
     return identifiers.take_back(session, key, injection_id, now=now)
 
 
-def call_off(session: Session, injection_id: uuid.UUID, *, actor: str, now: datetime) -> int:
+def call_off(
+    session: Session, injection_id: uuid.UUID, *, actor: str, now: datetime, gives_back: bool = True
+) -> int:
     """Cancel what is still planned for an injection; how many messages.
 
-    One on its way is not called back, but not tried again either.
+    One on its way is not called back, but not tried again either. ``gives_back``: an earlier injection of the
+    number gets back those messages that this one had replaced, where they are still of use.
     """
-    contact = sa.select(Contact.number_hash).join(Injection, Injection.contact_id == Contact.id)
-    number_hash = session.scalar(contact.where(Injection.id == injection_id))
-    if number_hash is None:
+    found = session.execute(
+        sa.select(Injection.contact_id, Contact.number_hash)
+        .join(Contact, Injection.contact_id == Contact.id)
+        .where(Injection.id == injection_id)
+    ).one_or_none()
+    if found is None:
         return 0
-    consent.holds(session, number_hash)  # locked like by everybody who changes what is planned
-    going = outbox.on_their_way(session, OutboundMessage.injection_id == injection_id, at=now)
+    agreed = consent.holds(session, found.number_hash)  # locked like by everybody who changes what is planned
+    mine = OutboundMessage.injection_id == injection_id
+    going = outbox.on_their_way(session, mine, at=now)
     outbox.not_again(session, going, at=now, reason=CALLED_OFF, actor=actor)
-    planned = session.scalars(
-        sa.select(OutboundMessage.id).where(
-            OutboundMessage.injection_id == injection_id, OutboundMessage.status.in_(outbox.OPEN)
-        )
-    ).all()
-    return len(outbox.cancel(session, planned, at=now, reason=CALLED_OFF, actor=actor))
+    planned = sa.select(OutboundMessage.id).where(mine, OutboundMessage.status.in_(outbox.OPEN))
+    cancelled = outbox.cancel(session, session.scalars(planned).all(), at=now, reason=CALLED_OFF, actor=actor)
+    # What a later injection had replaced must not come back when that one is called off, too.
+    session.execute(sa.update(OutboundMessage).where(mine, *_REPLACED).values(reason=CALLED_OFF))
+    if gives_back and agreed:
+        _give_back(session, found.contact_id, injection_id, actor, now)
+    return len(cancelled)
+
+
+_REPLACED = (OutboundMessage.status == "cancelled", OutboundMessage.reason == REPLACED)
+
+
+def _give_back(
+    session: Session, contact_id: uuid.UUID, called_off: uuid.UUID, actor: str, now: datetime
+) -> None:
+    """Plan again what was replaced of the latest injection that still stands, if nothing else is planned."""
+    planned = sa.exists().where(
+        to_contact(contact_id), outbox.REMINDERS, OutboundMessage.status.in_(outbox.OPEN)
+    )
+    if session.scalar(sa.select(planned)):
+        return
+    others = sa.select(Injection.id).where(
+        Injection.contact_id == contact_id, Injection.id != called_off, ~is_called_off()
+    )
+    latest = session.scalar(others.order_by(Injection.performed_at.desc()).limit(1))
+    mine = OutboundMessage.injection_id == latest
+    going = outbox.on_their_way(session, mine, at=now)
+    for status in outbox.ON_ITS_WAY:
+        ids = [one for one, stands in going.items() if stands == status]
+        outbox.MOVES.note(session, ids, status, at=now, cause=outbox.WANTED_AGAIN, actor=actor)
+    of_use = sa.select(OutboundMessage.id).where(mine, *_REPLACED, OutboundMessage.send_before > now)
+    back = [Each(one, GIVEN_BACK, {"reason": ""}) for one in session.scalars(of_use)]
+    REVIVING.move_each(session, back, "scheduled", at=now, actor=actor)

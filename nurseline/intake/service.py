@@ -125,7 +125,7 @@ def _call_off(session: Session, parts: Parts, actor: str, wish: Wish, reference:
     stands = take_back(session, parts.keyring, injection_id, *reference, now=now)
     if stands and not wish.has_died:
         return _told(ANOTHER, wish, str(injection_id))
-    cancelled = call_off(session, injection_id, actor=actor, now=now)
+    cancelled = call_off(session, injection_id, actor=actor, now=now, gives_back=not wish.has_died)
     return _told(f"Called off: {cancelled} planned messages were cancelled.", wish, str(injection_id))
 
 

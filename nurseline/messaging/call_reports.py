@@ -70,6 +70,8 @@ def apply_call_report(session: Session, report: CallReport, clinic_zone: ZoneInf
     if message is None or report.status not in UNDER_WAY | FINAL:
         log.warning("call_report.unmatched", status=report.status)
         return False
+    if report.status in FINAL:
+        consent.holds(session, message.number_hash)  # everybody locks the ledger first, then messages
     has_begun = began(session, message, report.call_sid, report.at, cause=f"call {report.status}")
     if report.status in UNDER_WAY:
         return has_begun
@@ -123,7 +125,6 @@ def _says(step: CallStep, content_id: str) -> bool:
 
 
 def _end(session: Session, message: OutboundMessage, report: CallReport, clinic_zone: ZoneInfo) -> bool:
-    consent.holds(session, message.number_hash)  # everybody locks the ledger first, then messages
     verdict = _verdict(session, message, report)
     moved = MOVES.move(
         session,
@@ -178,10 +179,10 @@ def _seconds(said: str) -> float:
 def _once_more(
     session: Session, message: OutboundMessage, verdict: _Verdict, at: datetime, clinic_zone: ZoneInfo
 ) -> None:
-    """Plan the second call, if this was the first and there is time."""
+    """Plan the second try, if this was the first and there is time. Who wishes texts by now gets one."""
     if message.injection_id is None or _tries(session, message) >= MOST_TRIES:
         return
-    name = message.timezone or message.contact.timezone
+    name = message.contact.timezone or message.timezone
     again = second_try(
         message.sending_at or at,
         zone(name) if name else clinic_zone,
@@ -191,7 +192,7 @@ def _once_more(
     if again is None:
         MOVES.note(session, [message.id], verdict.to, at=at, cause=NO_TIME)
         return
-    follow(session, message, channel="call", at=again, cause=AGAIN, now=at)
+    follow(session, message, channel=message.contact.channel, at=again, cause=AGAIN, now=at)
 
 
 def _tries(session: Session, message: OutboundMessage) -> int:

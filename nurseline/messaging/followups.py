@@ -6,13 +6,15 @@
 
 Nothing follows after the latest useful time, after an opt-out, when a later injection has replaced the plan,
 when the injection was called off or staff have stopped its messages, or on a reply, which would come out of
-nowhere.
+nowhere. Nothing follows either where the caps would hold it back until it is too late: a text that was
+reported as undelivered counts as the one of its day. Then it is for staff to decide (`decisions`).
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -21,9 +23,11 @@ from sqlalchemy.orm import Session
 from nurseline.consent import service as consent
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.outbox import ANSWERS, OPEN, REMINDERS, Plan, plan, why_not_again
-from nurseline.messaging.timing import useful
+from nurseline.messaging.past import others_to
+from nurseline.messaging.timing import after_caps, useful
 from nurseline.messaging.to_contact import to_contact
 from nurseline.outcomes import RefusalClass
+from nurseline.zones import zone
 
 LATER = timedelta(hours=1)
 Alarm = Callable[[Session, int, datetime], None]  # tells people of an error code, within the transaction
@@ -64,21 +68,24 @@ def follow(
     """
     if row.purpose == "reply" or not useful(row.send_before, at):
         return None
-    if row.purpose not in ANSWERS and not _still_wanted(session, row):
+    contact = session.get_one(Contact, row.contact_id)
+    automated = row.purpose not in ANSWERS
+    if automated and not (_still_wanted(session, row) and in_time(session, row, contact, at)):
         return None
     # Of two who learn of the failure at once the second sees the turn of the first.
     session.execute(sa.select(OutboundMessage.id).where(OutboundMessage.id == row.id).with_for_update())
     if _has_next(session, row):
         return None
+    same_words = channel == row.channel
     again = Plan(
         row.purpose,
         row.content_id,
-        row.language,
+        row.language if same_words else contact.language,
         at,
         row.send_before,
-        row.timezone,
-        row.body if channel == row.channel else None,
-        row.content_version if channel == row.channel else "",
+        contact.timezone or row.timezone,  # what staff have changed since it went holds
+        row.body if same_words else None,
+        row.content_version if same_words else "",
         row.injection_id,
         row.step,
         row.turn + 1,
@@ -86,8 +93,31 @@ def follow(
         next_turn_id(row),
         row.written_by,
     )
-    contact = session.get_one(Contact, row.contact_id)
     return plan(session, contact, [again], at=now or at, cause=cause)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A turn that may be planned, as the caps look at it."""
+
+    id: uuid.UUID
+    contact_id: uuid.UUID
+    injection_id: uuid.UUID | None
+    send_before: datetime | None
+
+
+def in_time(
+    session: Session, row: OutboundMessage, contact: Contact, at: datetime, *, has_gone: bool = True
+) -> bool:
+    """Whether the caps let a further turn of ``row``, wanted ``at``, go before it is too late for it.
+
+    ``has_gone`` False: as if ``row`` itself had never gone. Hours are looked at when it is due.
+    """
+    turn = _Turn(next_turn_id(row) if has_gone else row.id, row.contact_id, row.injection_id, row.send_before)
+    name = contact.timezone or row.timezone
+    zones = [zone(name)] if name else []
+    first, _ = after_caps(others_to(session, [turn], now=at)[turn.id].went, zones, at)
+    return useful(row.send_before, first)
 
 
 def next_turn_id(row: OutboundMessage) -> uuid.UUID:

@@ -6,6 +6,7 @@ first, all in one order, so that neither two workers nor a worker and a STOP wai
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,15 +28,17 @@ from nurseline.messaging.answers import ANSWER_WITHIN
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, Claimed
 from nurseline.messaging.past import others_to
-from nurseline.messaging.timing import Decision, Go, Past, Skip, Wait, decide, useful
+from nurseline.messaging.timing import NOTHING_BEFORE, Decision, Go, Past, Skip, Wait, decide, useful
 from nurseline.transitions import Each
 
 log = structlog.get_logger(__name__)
 
+ONE_BY_ONE_SECONDS = 8.0  # far below the time in which requests must begin
 UNPREPARED = timedelta(minutes=10)  # until what could not be worded is looked at again
 # The ledger is asked in the same statement that lets messages go, so a STOP just before it wins.
 # Purposes of what is no answer to a text or call that just came in: an opt-out ends it.
-ENDED_BY_STOP = frozenset({"staff", "notice"})
+ENDED_BY_STOP = frozenset({"staff", "notice", "confirmation"})
+NO_CONSENT = "opted out or no consent"
 ALLOWED = (
     sa.or_(
         OutboundMessage.purpose.in_(sorted(ANSWERS - ENDED_BY_STOP)),
@@ -114,11 +117,26 @@ class Decider:
             if away(error):
                 raise
             if len(now) > 1:  # one of them is at fault: the others must not suffer
-                return [going for row in now for going in self.let_go([row])[0]], again
+                return self._one_by_one(now), again
             with self.db.begin() as session:
                 at = self.clock.now()
                 _move(session, [_put_off(now[0], at, error)], "scheduled", at, NO_CLAIM)
             return [], again
+
+    def _one_by_one(self, rows: Sequence[Claimed]) -> list[Going]:
+        """Those of ``rows`` that go. What was let go so far goes, even if the database is away then."""
+        going: list[Going] = []
+        until = time.monotonic() + ONE_BY_ONE_SECONDS
+        for row in rows:
+            try:
+                going += self.let_go([row])[0]
+            except DBAPIError:
+                if not going:
+                    raise
+                break
+            if time.monotonic() > until:  # requests must begin soon; the other claims run out by themselves
+                break
+        return going
 
     def _decide_all(self, session: Session, rows: Sequence[Claimed]) -> list[Going]:
         automated = [row for row in rows if row.purpose not in ANSWERS]
@@ -166,10 +184,10 @@ class Decider:
     def _decision(
         self, row: Claimed, to: str, timezone: str | None, past: Past | None, now: datetime
     ) -> Decision:
-        if past is None:
+        if past is None and not _keeps_hours(row):
             return Go() if useful(row.send_before, now) else Skip("too late")
         where = self.hours.where(to, row.timezone or timezone)
-        return decide(row.send_before, where, past, now)
+        return decide(row.send_before, where, past or NOTHING_BEFORE, now)
 
     def _worded(self, row: Claimed, to: str, wanted: str, words: Words) -> tuple[Going, Each]:
         automated = row.purpose not in ANSWERS
@@ -188,6 +206,14 @@ class Decider:
             "answer_until": self.clock.now() + ANSWER_WITHIN if row.purpose == "reminder" else None,
         }
         return going, Each(row.id, "request", values, {"claim_token": row.claim_token})
+
+
+def _keeps_hours(row: Claimed) -> bool:
+    """Whether what is not automated waits for the allowed hours all the same.
+
+    A notice does; so does whatever is sent once more, later, when nobody is waiting for it any longer.
+    """
+    return row.purpose == "notice" or (row.turn > 0 and row.purpose in ENDED_BY_STOP)
 
 
 def _recipients(session: Session, rows: Sequence[Claimed]) -> dict[uuid.UUID, _Recipient]:
@@ -217,8 +243,8 @@ def _let(session: Session, fates: _Fates, now: datetime) -> list[Going]:
     values = {"reason": "", "sending_at": now, "lease_until": now + SENDING_LEASE}
     each = [one for _, one in fates.go]
     moved = set(MOVES.move_each(session, each, "sending", at=now, only_if=ALLOWED, values=values))
-    why = "opted out or no consent"
-    fates.skip += [Each(one.id, why, {"reason": why}, one.match) for one in each if one.id not in moved]
+    refused = (one for one in each if one.id not in moved)
+    fates.skip += [Each(one.id, NO_CONSENT, {"reason": NO_CONSENT}, one.match) for one in refused]
     return [going for going, one in fates.go if one.id in moved]
 
 

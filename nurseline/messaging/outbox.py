@@ -22,8 +22,8 @@ from nurseline.transitions import Transitions
 from nurseline.wakeups import wake_after_commit
 
 PRIORITY = {"alert": 0, "confirmation": 1, "reply": 1, "staff": 1, "notice": 1, "reminder": 5}
-# At any hour, without the ledger's leave; what staff write, and notices about what somebody asked for, go
-# unless the number has ended messages.
+# Without the ledger's leave. What staff write, what a caller asked to have as a text, and notices about what
+# somebody asked for go unless the number has ended messages (`letting_go`).
 ANSWERS = frozenset({"reply", "alert", "confirmation", "staff", "notice"})
 CLAIM_LEASE = timedelta(seconds=15)  # a claim that runs out is harmless: the row is simply claimed again
 THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # before everything that was ever due
@@ -163,6 +163,7 @@ class Claimed:
     attempts: int
     error_code: int | None
     injection_id: uuid.UUID | None
+    turn: int
     channel: str
 
 

@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 ATTEMPTS = 12
 BACKOFF = timedelta(seconds=5)
 BACKOFF_LONGEST = timedelta(minutes=10)
+MENDED = timedelta(minutes=10)  # after which a reminder is tried again that the clinic's settings kept back
 PATIENCE_SECONDS = 20.0  # for which a database that is away is waited for
 AGAIN_SECONDS = (0.1, 1.0)  # between tries: the first pause and the longest
 
@@ -178,7 +179,7 @@ class Recorder:
         cancel_ended(session, returned, at=now)
         for message_id in no_texts.keys() & set(failed):
             after_failure(session, session.get_one(OutboundMessage, message_id), "no_texts", at=now)
-        for code in sorted({verdict.code for _, verdict in verdicts if _alarming(verdict)}):
+        for code in sorted({one.outcome.code for one in results if _alarming(one.outcome)}):
             self.alarm(session, code, now)
         for number_hash in sorted(back - agreed):
             # A STOP during the request: what it would have cancelled must not wait for a START.
@@ -194,6 +195,11 @@ def _verdict(going: Going, outcome: SendOutcome, now: datetime) -> _Verdict:
             return _once_more(going, f"error {code}", 0.0, now)
         case Refused(code, "later") if going.row.error_code is None and _useful(going, now + LATER):
             return _Again(f"error {code}, once more later", now + LATER, code)
+        # Until somebody has mended what is set up wrongly, every message due would be burnt one by one.
+        case Refused(code, "configuration") if going.row.purpose == "reminder" and _useful(
+            going, now + MENDED
+        ):
+            return _Again(f"error {code}, waits for the settings", now + MENDED, going.row.error_code)
         case Refused(code, "ambiguous"):
             return Ambiguous(f"error {code}")
         case _:
@@ -211,8 +217,8 @@ def _useful(going: Going, at: datetime) -> bool:
     return going.row.send_before is None or at < going.row.send_before
 
 
-def _alarming(verdict: _Verdict) -> TypeGuard[Refused]:
-    return isinstance(verdict, Refused) and verdict.meaning in ALARMING
+def _alarming(outcome: SendOutcome) -> TypeGuard[Refused]:
+    return isinstance(outcome, Refused) and outcome.meaning in ALARMING
 
 
 def _means(verdict: _Verdict, meaning: RefusalClass) -> bool:

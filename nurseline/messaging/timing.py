@@ -108,12 +108,18 @@ def decide(send_before: datetime | None, where: Where, past: Past, now: datetime
 
 def _opening(where: Where, went: Sequence[datetime], now: datetime) -> tuple[datetime | None, str]:
     """The first instant from ``now`` on at which hours and caps allow a message, and what keeps it back."""
+    earliest, why = after_caps(went, where.zones, now)
+    return next_opening(earliest, where.zones, where.week), why
+
+
+def after_caps(went: Sequence[datetime], zones: Sequence[ZoneInfo], now: datetime) -> tuple[datetime, str]:
+    """The first instant from ``now`` on that the caps allow, whatever the hour, and what keeps it back."""
     earliest, why = now, QUIET_HOURS
     for cap in CAPS:
-        free = _free_from(cap, went, where.zones)
+        free = _free_from(cap, went, zones)
         if free is not None and free > earliest:
             earliest, why = free, cap.words
-    return next_opening(earliest, where.zones, where.week), why
+    return earliest, why
 
 
 def _free_from(cap: Cap, went: Sequence[datetime], zones: Sequence[ZoneInfo]) -> datetime | None:
@@ -122,4 +128,4 @@ def _free_from(cap: Cap, went: Sequence[datetime], zones: Sequence[ZoneInfo]) ->
         return None
     last = sorted(went)[-cap.count]
     elapsed = last + timedelta(days=cap.days)
-    return max(elapsed, *(day_begins(last, zone, days=cap.days) for zone in zones))
+    return max([elapsed, *(day_begins(last, zone, days=cap.days) for zone in zones)])

@@ -151,13 +151,14 @@ def _recognise(*, activity: bool) -> sessions.Ended | None:
     session_id = session.get(SESSION_ID)
     if not user.is_authenticated or session_id is None:
         return "ended"
-    parts = current_parts()
-    with parts.db.begin() as rows:
-        ended = sessions.check(rows, uuid.UUID(session_id), user.id, now=parts.clock.now(), activity=activity)
+    rows = accounts().rows  # the account was read in this transaction
+    now = current_parts().clock.now()
+    ended = sessions.check(rows(), uuid.UUID(session_id), user.id, now=now, activity=activity)
+    rows.commit()
     if ended in {None, "idle"}:
         roles = frozenset(role.name for role in user.roles)
         g.viewer = Viewer(str(user.id), user.name, roles, uuid.UUID(session_id))
-    accounts().rows.remove()  # its connection is not needed for the rest of the request
+    rows.remove()  # its connection is not needed for the rest of the request
     return ended
 
 

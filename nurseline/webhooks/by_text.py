@@ -15,6 +15,7 @@ from nurseline.parts import Parts
 from nurseline.phone import parse
 
 FIRST = "by_text"
+OF_USE = timedelta(hours=12)  # an answer that could not go by then would come out of nowhere
 MOST_A_DAY = 3  # whoever fakes a caller's number must not flood it
 
 
@@ -40,11 +41,13 @@ def send_by_text(
     """Put the words of ``ids`` into the outbox, after a line that says who texts and why."""
     # One message: two would arrive in any order.
     said = [parts.say(one, language) for one in (FIRST, *ids)]
+    now = parts.clock.now()
     plan = outbox.Plan(
         "confirmation",
         " ".join(f"{one.id}:{one.version}" for one in said),
         language,
-        parts.clock.now(),
+        now,
+        now + OF_USE,
         body="\n".join(one.text for one in said),
     )
-    outbox.plan(session, contact, [plan], at=parts.clock.now())
+    outbox.plan(session, contact, [plan], at=now)

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from nurseline.aftercare import calling_off
 from nurseline.aftercare.plan import steps_until
+from nurseline.aftercare.service import Enrolled
 from nurseline.app import build
 from nurseline.clock import SetClock
 from nurseline.config import SettingsError
@@ -111,6 +113,74 @@ def test_a_later_injection_whose_messages_were_cancelled_replaces_nothing(
     earlier = make_injection(parts, contact, performed_at=TUESDAY - DAY)
     assert not earlier.replaced_by_later
     assert planned(parts, contact) == {TUESDAY - DAY}
+
+
+def call_off(parts: Parts, injection: Enrolled, *, gives_back: bool = True) -> None:
+    with parts.db.begin() as session:
+        calling_off.call_off(
+            session, injection.injection_id, actor="staff-1", now=parts.clock.now(), gives_back=gives_back
+        )
+
+
+def test_what_an_injection_recorded_by_mistake_had_replaced_is_given_back(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    first, performed = make_injection(parts, contact), clock.now()
+    clock.advance(DAY)
+    sender.send_due()
+    clock.advance(DAY)
+    mistake = make_injection(parts, contact)
+    assert mistake.replaced == 2
+    clock.advance(timedelta(hours=1))
+    call_off(parts, mistake)
+    assert planned(parts, contact) == {performed}
+    for days in (1, 4):
+        clock.advance(days * DAY)
+        sender.send_due()
+    assert [sent.reference for sent in gateway.sends] == [
+        row.id for row in messages_of(parts, contact) if row.injection_id == first.injection_id
+    ]
+
+
+def test_what_is_of_no_use_any_more_is_not_given_back(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(timedelta(hours=1))
+    mistake = make_injection(parts, contact)
+    clock.advance(timedelta(hours=40))
+    call_off(parts, mistake)
+    steps = {row.step for row in messages_of(parts, contact) if row.status == "scheduled"}
+    assert steps == {"day3", "week1"}
+
+
+def test_only_the_latest_injection_that_still_stands_gets_its_messages_back(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    made = []
+    for _ in range(3):
+        made.append((make_injection(parts, contact), clock.now()))
+        clock.advance(timedelta(hours=1))
+    call_off(parts, made[1][0])
+    assert planned(parts, contact) == {made[2][1]}, "the last one stands, so nothing is to be given back"
+    call_off(parts, made[2][0])
+    assert planned(parts, contact) == {made[0][1]}, "not what was called off itself"
+
+
+def test_nothing_is_given_back_to_the_dead_or_to_who_has_ended_messages(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(timedelta(hours=1))
+    second = make_injection(parts, contact)
+    call_off(parts, second, gives_back=False)
+    assert planned(parts, contact) == set()
+    clock.advance(timedelta(hours=1))
+    third = make_injection(parts, contact)
+    say_stop(parts, contact)
+    call_off(parts, third)
+    say_start(parts, contact)
+    assert planned(parts, contact) == set()
 
 
 def test_another_number_keeps_its_plan(parts: Parts, contact: Contact) -> None:

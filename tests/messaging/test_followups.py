@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,7 @@ from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import NotSent, RefusalClass, Refused
 from nurseline.parts import Parts
+from nurseline.staff.queries.messages import messages_to_check, why_not_again
 from tests.messaging.support import force, report
 from tests.support.line import (
     FakeGateway,
@@ -43,12 +44,27 @@ def contact(parts: Parts) -> Contact:
 
 
 def failed_reminder(parts: Parts, contact: Contact, clock: SetClock) -> uuid.UUID:
-    """The first message of an injection, which was reported as not delivered."""
+    """The first message of an injection, which the carrier could not send: it does not count as gone."""
     make_injection(parts, contact)
     clock.advance(DAY)
     first = messages_of(parts, contact)[0]
-    force(parts, first.id, status="undelivered", sending_at=clock.now())
+    force(parts, first.id, status="failed", sending_at=clock.now())
     return first.id
+
+
+def undelivered(
+    parts: Parts, sender: Sender, contact: Contact, clock: SetClock, step: str
+) -> OutboundMessage:
+    """A message of a new injection that went when it was due, and was then reported as undelivered."""
+    make_injection(parts, contact)
+    for one in messages_of(parts, contact):
+        clock.instant = one.send_after
+        sender.send_due()
+        if one.step == step:
+            break
+    sid = str(fetch(parts, one.id).provider_sid)
+    assert report(parts, sid, "undelivered", reference=one.id, error_code=30003)
+    return fetch(parts, one.id)
 
 
 def fail(parts: Parts, message_id: uuid.UUID, meaning: RefusalClass) -> uuid.UUID | None:
@@ -130,7 +146,7 @@ def test_nothing_follows_after_a_stop_even_if_a_start_comes_after_it(
     say_stop(parts, contact)
     assert fail(parts, first, "later") is None
     say_start(parts, contact)
-    assert [row.status for row in messages_of(parts, contact)] == ["undelivered", "cancelled", "cancelled"]
+    assert [row.status for row in messages_of(parts, contact)] == ["failed", "cancelled", "cancelled"]
 
 
 def test_nothing_follows_when_a_later_injection_has_taken_over(
@@ -243,6 +259,65 @@ def test_nothing_follows_that_would_come_too_late(parts: Parts, contact: Contact
     assert fail(parts, first, "no_texts") is not None, "a call can go at once"
 
 
+@pytest.mark.parametrize("step", ["day1", "day3"])
+def test_what_the_caps_would_hold_back_until_it_is_too_late_is_left_to_staff(
+    parts: Parts, sender: Sender, contact: Contact, clock: SetClock, step: str
+) -> None:
+    one = undelivered(parts, sender, contact, clock, step)
+    assert one.status == "undelivered"
+    assert not [row for row in messages_of(parts, contact) if row.turn]
+    with parts.db.begin() as session:
+        assert [check.message.id for check in messages_to_check(session, now=clock.now()).rows] == [one.id]
+        assert why_not_again(session, session.get_one(OutboundMessage, one.id), clock.now()) == "too_soon"
+
+
+def test_where_there_is_time_after_the_caps_an_undelivered_one_goes_once_more_a_day_later(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    week = undelivered(parts, sender, contact, clock, "week1")
+    for hours, sends in ((1, 3), (22, 3), (1, 4)):
+        clock.advance(timedelta(hours=hours))
+        sender.send_due()
+        assert len(gateway.sends) == sends
+    (again,) = [row for row in messages_of(parts, contact) if row.turn]
+    assert (again.step, again.status) == (week.step, "sent")
+
+
+def test_a_next_turn_goes_by_the_clock_that_the_patient_has_by_now(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    clock.instant = datetime(2026, 3, 3, 14, 30, tzinfo=UTC)  # 9:30 in New York, 4:30 in Honolulu
+    first = failed_reminder(parts, contact, clock)
+    moved = changes.Choices("Pacific/Honolulu", "es", "text")
+    with parts.db.begin() as session:
+        changes.follow(session, session.get_one(Contact, contact.id), moved, staff="staff-1", now=clock.now())
+    again = fail(parts, first, "no_texts")
+    assert again is not None
+    assert (fetch(parts, again).timezone, fetch(parts, again).language) == ("Pacific/Honolulu", "es")
+    clock.advance(LATER)
+    sender.send_due()
+    assert gateway.calls == []
+    assert fetch(parts, again).send_after == datetime(2026, 3, 4, 19, 0, tzinfo=UTC)
+
+
+def test_who_wishes_texts_by_now_is_not_called_a_second_time(
+    parts: Parts, sender: Sender, contact: Contact, clock: SetClock
+) -> None:
+    make_injection(parts, contact, channel="call")
+    for step in messages_of(parts, contact):
+        clock.instant = step.send_after
+        sender.send_due()
+    week = fetch(parts, step.id)
+    texts = changes.Choices("America/New_York", "en", "text")
+    with parts.db.begin() as session:
+        changes.follow(session, session.get_one(Contact, contact.id), texts, staff="staff-1", now=clock.now())
+    with parts.db.begin() as session:
+        missed = CallReport(str(week.provider_sid), "no-answer", clock.now(), week.id)
+        assert apply_call_report(session, missed, ZoneInfo("America/New_York"))
+    (again,) = [row for row in messages_of(parts, contact) if row.turn]
+    assert again.channel == "text"
+
+
 def test_a_reply_is_not_sent_again_out_of_nowhere(parts: Parts, contact: Contact) -> None:
     reply = plan_one(parts, contact, "reply")
     force(parts, reply, status="undelivered")
@@ -292,7 +367,7 @@ def test_a_call_can_follow_a_text_that_followed_a_text(
 ) -> None:
     second = fail(parts, failed_reminder(parts, contact, clock), "later")
     assert second is not None
-    force(parts, second, status="undelivered")
+    force(parts, second, status="failed")
     third = fail(parts, second, "no_texts")
     assert third is not None
     assert (fetch(parts, third).turn, fetch(parts, third).channel) == (2, "call")

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 
 from nurseline.clock import SetClock
 from nurseline.consent import service as consent
-from nurseline.messaging.letting_go import UNPREPARED
+from nurseline.messaging import letting_go
+from nurseline.messaging.letting_go import NO_CONSENT, UNPREPARED
 from nurseline.messaging.models import Contact
-from nurseline.messaging.outbox import cancel_planned
+from nurseline.messaging.outbox import cancel_planned, claim_due
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import NotSent
 from nurseline.parts import Parts
@@ -110,6 +111,69 @@ def test_answers_go_at_any_hour_and_without_the_ledger(
     sender.send_due()
     assert len(gateway.sends) == 1
     assert fetch(parts, message).status == "sent"
+
+
+def test_a_notice_that_became_due_in_the_evening_does_not_wake_anybody(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock
+) -> None:
+    clock.instant = NIGHT
+    notice = plan_one(
+        parts, make_contact(parts), "notice", timezone=ZONE, send_before=NIGHT + timedelta(hours=20)
+    )
+    assert sender.send_due() == 1
+    assert (fetch(parts, notice).status, fetch(parts, notice).send_after) == ("scheduled", NINE)
+    clock.instant = NINE
+    sender.send_due()
+    assert len(gateway.sends) == 1
+
+
+@pytest.mark.parametrize("purpose", ["staff", "confirmation"])
+def test_an_answer_that_is_sent_once_more_does_not_wake_anybody(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, purpose: str
+) -> None:
+    clock.instant = NIGHT
+    for turn, hours in ((1, 14), (1, 4)):
+        plan_one(
+            parts,
+            make_contact(parts),
+            purpose,
+            turn=turn,
+            timezone=ZONE,
+            send_before=NIGHT + timedelta(hours=hours),
+        )
+    sender.send_due()
+    rows = messages_of(parts, make_contact(parts))
+    assert sorted(row.status for row in rows) == ["scheduled", "skipped"]
+    clock.instant = NINE
+    sender.send_due()
+    assert len(gateway.sends) == 1
+
+
+@pytest.mark.parametrize("purpose", ["staff", "notice", "confirmation"])
+def test_what_does_not_answer_this_very_moment_ends_with_a_stop(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, purpose: str
+) -> None:
+    message = plan_one(parts, contact, purpose)
+    say_stop(parts, contact)
+    sender.send_due()
+    assert gateway.sends == []
+    assert (fetch(parts, message).status, fetch(parts, message).reason) == ("skipped", NO_CONSENT)
+
+
+def test_of_a_chunk_in_which_one_is_held_up_the_others_go_and_none_stays_behind_as_sending(
+    parts: Parts, sender: Sender, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(letting_go, "ONE_BY_ONE_SECONDS", 0.0)
+    contacts = [make_contact(parts, f"+1202555{n:04}", agreed=True) for n in range(100, 103)]
+    messages = [plan_one(parts, one) for one in contacts]
+    with parts.db.begin() as held:
+        consent.holds(held, contacts[2].number_hash)  # as an import does that takes too long
+        with parts.db.begin() as session:
+            _, rows = claim_due(session, now=parts.clock.now(), limit=3)
+        going, again = sender.run().decider.let_go(rows)
+    assert [one.row.id for one in going] == [rows[0].id]
+    assert again == []
+    assert sorted(fetch(parts, one).status for one in messages) == ["claimed", "claimed", "sending"]
 
 
 def test_a_reminder_at_night_waits_for_the_morning_of_the_patient(

@@ -13,7 +13,7 @@ from nurseline.consent.models import ConsentEvent
 from nurseline.messaging import outbox
 from nurseline.messaging.followups import LATER
 from nurseline.messaging.models import Contact
-from nurseline.messaging.results import ATTEMPTS, BACKOFF, BACKOFF_LONGEST, NotWritten
+from nurseline.messaging.results import ATTEMPTS, BACKOFF, BACKOFF_LONGEST, MENDED, NotWritten
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcome
 from nurseline.parts import Parts
@@ -55,7 +55,6 @@ def test_an_accepted_message_is_sent_under_the_sid_of_the_carrier(
     "refused",
     [
         Refused(21211, "recipient"),
-        Refused(20003, "configuration"),
         Refused(30007, "content"),
         Refused(99999, "unlisted"),
         Refused(0, "unlisted"),
@@ -74,6 +73,44 @@ def test_a_refused_message_has_failed_and_says_why(
     clock.advance(timedelta(days=1))
     sender.send_due()
     assert len(gateway.sends) == 1
+
+
+def test_a_reminder_waits_until_the_settings_are_mended_that_keep_it_back(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    alarms: list[int] = []
+    message = plan_one(parts, contact, send_before=clock.now() + timedelta(hours=1))
+    gateway.script = [Refused(20003, "configuration")] * 2
+    telling = replace(sender, alarm=lambda _session, code, _now: alarms.append(code))
+    telling.send_due()
+    row = fetch(parts, message)
+    assert (row.status, row.send_after) == ("scheduled", clock.now() + MENDED)
+    assert alarms == [20003], "only a person can mend it"
+    for status in ("scheduled", "sent"):
+        clock.advance(MENDED)
+        telling.send_due()
+        assert fetch(parts, message).status == status
+
+
+def test_a_reminder_whose_settings_nobody_mends_has_failed_in_the_end_and_staff_see_it(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    message = plan_one(parts, contact, send_before=clock.now() + 2 * MENDED)
+    gateway.script = [Refused(20003, "configuration")] * 5
+    for _ in range(5):
+        sender.send_due()
+        clock.advance(MENDED)
+    row = fetch(parts, message)
+    assert (row.status, row.error_code, row.attempts) == ("failed", 20003, 2)
+
+
+def test_what_staff_wrote_does_not_wait_for_the_settings(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact
+) -> None:
+    message = plan_one(parts, contact, "staff")
+    gateway.script = [Refused(20003, "configuration")]
+    sender.send_due()
+    assert (fetch(parts, message).status, fetch(parts, message).error_code) == ("failed", 20003)
 
 
 def test_a_refusal_that_may_pass_is_tried_once_more_an_hour_later(

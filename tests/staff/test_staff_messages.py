@@ -16,12 +16,13 @@ from nurseline.aftercare.models import Injection
 from nurseline.callbacks.models import CallbackItem, CallbackWords
 from nurseline.consent import service as consent
 from nurseline.messaging import outbox
+from nurseline.messaging.letting_go import NO_CONSENT
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.reconcile import MISSED, NOT_THERE
 from nurseline.messaging.reports import Report, apply_report
 from nurseline.staff.models import StaffAudit
 from nurseline.staff.queries import messages as queries
-from tests.staff.conftest import Browser, Desk
+from tests.staff.conftest import TUESDAY, Browser, Desk
 from tests.staff.test_staff_contacts import text_out
 
 HOUR = timedelta(hours=1)
@@ -150,6 +151,19 @@ def test_what_is_sent_again_by_itself_is_not_for_staff_until_that_fails_too(desk
     assert f"/staff/messages/{first}" not in page
 
 
+def test_what_could_not_go_again_in_time_is_for_staff(desk: Desk) -> None:
+    injection = desk_injection(desk)
+    first = reminder(desk, "failed", injection_id=injection, error_code=30003)
+    again = uuid.uuid5(first, "turn 1")
+    reminder(desk, "skipped", id=again, injection_id=injection, turn=1, reason="too late")
+    ada = desk.signed_in()
+    assert f"/staff/messages/{first}" in ada.get("/staff/messages").text
+    assert "could not in time" in ada.get(f"/staff/messages/{first}").text
+    with desk.parts.db.begin() as session:
+        session.execute(sa.update(OutboundMessage).where(OutboundMessage.turn == 1).values(reason=NO_CONSENT))
+    assert f"/staff/messages/{first}" not in ada.get("/staff/messages").text
+
+
 def desk_injection(desk: Desk) -> uuid.UUID:
     """An injection to which reminders may belong."""
     made = Injection(
@@ -231,7 +245,10 @@ def test_it_did_not_arrive_ends_it_and_plans_it_again(desk: Desk) -> None:
 
 @pytest.mark.parametrize("status", ["failed", "undelivered"])
 def test_a_failed_one_is_sent_again_and_keeps_its_end(desk: Desk, status: str) -> None:
-    message = reminder(desk, status, error_code=30003, injection_id=desk_injection(desk))
+    yesterday = desk.clock.now() - timedelta(hours=25)
+    message = reminder(
+        desk, status, error_code=30003, injection_id=desk_injection(desk), sending_at=yesterday
+    )
     decide(desk.signed_in(), message, "again")
     old, new = turns(desk)
     assert (old.status, old.error_code) == (status, 30003)
@@ -256,6 +273,7 @@ def test_to_a_number_that_is_called_it_goes_again_as_a_call(desk: Desk) -> None:
         ("An answer to a text is not sent again", {"purpose": "reply", "send_before": None}),
         ("This number cannot be texted", {"status": "failed", "error_code": 21211}),
         ("The carrier does not take these words", {"status": "undelivered", "error_code": 30007}),
+        ("One message a day", {"status": "undelivered", "error_code": 30003, "sending_at": TUESDAY}),
     ],
 )
 def test_what_is_of_no_use_or_not_wanted_is_not_sent_again(
@@ -383,7 +401,8 @@ def test_of_many_who_decide_at_once_exactly_one_wins(desk: Desk) -> None:
     browsers = {name: desk.signed_in(name) for name in PEOPLE}
     decisions = dict(zip(PEOPLE, ("again", "again", "arrived", "call"), strict=True))
     for _ in range(4):
-        message = reminder(desk, "unknown", injection_id=desk_injection(desk))
+        long_ago = desk.clock.now() - timedelta(days=10)  # one a day may go
+        message = reminder(desk, "unknown", injection_id=desk_injection(desk), sending_at=long_ago)
         for browser in browsers.values():
             browser.get(f"/staff/messages/{message}")
         start = threading.Barrier(len(PEOPLE))

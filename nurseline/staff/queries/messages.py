@@ -15,7 +15,8 @@ from sqlalchemy.sql import ColumnElement
 from nurseline.carrier.errors import meaning_of
 from nurseline.consent import service as consent
 from nurseline.messaging.decisions import undecided
-from nurseline.messaging.followups import next_turn_id
+from nurseline.messaging.followups import in_time, next_turn_id
+from nurseline.messaging.letting_go import NO_CONSENT
 from nurseline.messaging.models import OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import ANSWERS
 from nurseline.messaging.reconcile import MISSED, NOT_READ, NOT_THERE
@@ -175,15 +176,20 @@ def why_not_again(session: Session, row: OutboundMessage, now: datetime) -> str:
         return "reply"
     if not useful(row.send_before, now):
         return "late"
-    if session.get(OutboundMessage, next_turn_id(row)) is not None:
-        return "followed"
+    further = session.get(OutboundMessage, next_turn_id(row))
+    if further is not None:
+        return "not_in_time" if further.status == "skipped" else "followed"
     ledger = consent.state_of(session, row.number_hash)
     ended = ledger is not None and (ledger.status == "opted_out" or ledger.carrier_blocked)
     if ended or (row.purpose not in ANSWERS and (ledger is None or ledger.status != "opted_in")):
         return "ended"
-    by_call = row.purpose not in ANSWERS and row.contact.channel == "call"
+    automated = row.purpose not in ANSWERS
+    by_call = automated and row.contact.channel == "call"
     if not by_call and row.error_code and meaning_of(row.error_code) in FOR_GOOD:
         return meaning_of(row.error_code)
+    # Of what nobody knows staff say, with this very button, that it did not arrive.
+    if automated and not in_time(session, row, row.contact, now, has_gone=row.status != "unknown"):
+        return "too_soon"
     return ""
 
 
@@ -228,12 +234,14 @@ def _looks(row: OutboundMessage, events: Sequence[OutboundEvent]) -> Looks:
 
 
 def _not_followed() -> ColumnElement[bool]:
-    """SQL condition: no further turn of this step was planned."""
+    """SQL condition: no further turn of this step was planned, or it could not go in time."""
     after = aliased(OutboundMessage)
     followed = sa.select(sa.literal(1)).where(
         after.injection_id == OutboundMessage.injection_id,
         after.step == OutboundMessage.step,
         after.turn == OutboundMessage.turn + 1,
+        # One that could not go in time has changed nothing; one left out after an opt-out is as it should be.
+        sa.or_(after.status != "skipped", after.reason == NO_CONSENT),
     )
     # Only reminders have turns. Asked like this, each is looked up by itself; with EXISTS the planner would
     # read every message there is.

@@ -28,6 +28,8 @@ RECORDED: dict[Decision, str] = {
     "leave": "Recorded: nothing more is to be done about this message.",
 }
 OVERTAKEN = "{who} was faster, so nothing was changed. {what}"
+# Of these somebody may have decided meanwhile, or a report have come: then that is told.
+MAY_BE_OVERTAKEN = frozenset({"followed", "not_in_time", "too_soon"})
 NO_CALL = frozenset({"alert"})  # these go to staff
 
 
@@ -83,9 +85,12 @@ def _decide(session: Session, message_id: uuid.UUID, decision: Decision) -> uuid
     if row is None or (decision == "call" and row.purpose in NO_CALL):
         abort(404)
     why_not = why_not_again(session, row, now) if decision == "again" else ""
-    if why_not and why_not != "followed":  # one that went again was decided by somebody: they are told who
+    if why_not and why_not not in MAY_BE_OVERTAKEN:
         raise NotPossibleError(NOT_AGAIN[why_not])
-    decide(session, row, decision, actor=viewer().id, now=now)
+    try:
+        decide(session, row, decision, actor=viewer().id, now=now)
+    except NotPossibleError:
+        raise NotPossibleError(NOT_AGAIN[why_not or "replaced"]) from None
     audit.record(session, viewer().id, "decided_message", at=now, contact_id=row.contact_id)
     return _raise_call(session, row) if decision == "call" else None
 
