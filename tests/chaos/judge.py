@@ -35,6 +35,7 @@ BACK = timedelta(seconds=15)
 LOST = "lost"
 TWICE = "sent twice"
 UNSHOWN = "unknown and not shown to staff"
+HIDDEN = "did not arrive, and neither sent again nor shown to staff"
 UNRESOLVED = "unknown though the carrier has it"
 DIFFERS = "status differs from the carrier's"
 ILLEGAL = "history not legal"
@@ -46,7 +47,7 @@ UNHEARD = "STOP not recorded"
 UNANSWERED = "emergency not answered with 911"
 NO_ITEM = "emergency without an item"
 NO_ALERT = "emergency without an alert"
-RULES = (LOST, TWICE, UNSHOWN, UNRESOLVED, DIFFERS, ILLEGAL, UNLAWFUL, NEVER, STRANGER)
+RULES = (LOST, TWICE, UNSHOWN, HIDDEN, UNRESOLVED, DIFFERS, ILLEGAL, UNLAWFUL, NEVER, STRANGER)
 TEXT_RULES = (AFTER_STOP, UNHEARD, UNANSWERED, NO_ITEM, NO_ALERT)
 
 
@@ -95,6 +96,7 @@ def judge(facts: Facts) -> Verdict:
             verdict.statuses[row.status] += 1
         if row.purpose != "reply":
             _judge_row(row, carrier.get(row.id, []), facts, verdict)
+    _judge_failures(facts, verdict)
     _judge_calls(facts, verdict)
     _judge_repeats(facts.rows, carrier, verdict)
     return verdict
@@ -143,6 +145,17 @@ def _judge_outcome(row: Row, taken: Sequence[Taken], verdict: Verdict) -> None:
             verdict.add(DIFFERS, row.id)
     elif OUR_WORD[taken[0].status] != row.status or row.sid != taken[0].sid:
         verdict.add(DIFFERS, row.id)
+
+
+def _judge_failures(facts: Facts, verdict: Verdict) -> None:
+    """A reminder that did not arrive goes once more, or somebody sees it."""
+    turns = {(row.injection, row.step, row.turn): row for row in facts.rows}
+    for row in facts.rows:
+        if row.purpose != "reminder" or row.status not in SURELY_NOT or row.id in facts.shown:
+            continue
+        after = turns.get((row.injection, row.step, row.turn + 1))
+        if after is None or (after.status == "skipped" and after.reason.startswith(TOO_LATE)):
+            verdict.add(HIDDEN, row.id)
 
 
 def _judge_calls(facts: Facts, verdict: Verdict) -> None:

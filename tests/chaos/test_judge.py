@@ -121,6 +121,16 @@ def test_a_call_that_reads_a_reminder_is_made_once() -> None:
     assert broken([text, nobody_knows], ledger, shown=shown, calls=[one]) == {rules.UNRESOLVED: ["r2"]}
 
 
+def test_one_that_did_not_arrive_must_be_shown_or_go_again() -> None:
+    failed = row("failed")
+    again = replace(row("scheduled"), id="r2", turn=1, due=NOON + timedelta(days=1))
+    too_late = replace(row("skipped"), id="r2", turn=1, reason=rules.TOO_LATE)
+    assert broken([failed]) == {}
+    assert broken([failed], shown=frozenset()) == {rules.HIDDEN: ["r1"]}
+    assert broken([failed, again], shown=frozenset()) == {}
+    assert broken([failed, too_late], shown=frozenset()) == {rules.HIDDEN: ["r1"]}
+
+
 def test_an_unknown_one_must_be_shown_and_must_not_be_at_the_carrier() -> None:
     assert broken([row("unknown")], shown=frozenset()) == {rules.UNSHOWN: ["r1"]}
     assert broken([row("unknown")], [taken()]) == {rules.UNRESOLVED: ["r1"]}

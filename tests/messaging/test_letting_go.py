@@ -7,6 +7,7 @@ from threading import Thread
 import pytest
 import sqlalchemy as sa
 
+from nurseline import db
 from nurseline.clock import SetClock
 from nurseline.consent import service as consent
 from nurseline.messaging import letting_go
@@ -81,6 +82,22 @@ def somebody_waits(parts: Parts) -> bool:
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     with parts.db.engine.connect() as connection:
         return bool(connection.execute(sa.text(f"{query} AND datname = current_database()")).scalar_one())
+
+
+def test_a_host_that_vanished_while_it_held_the_ledger_keeps_no_stop_from_being_written(
+    parts: Parts, contact: Contact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "IDLE_SECONDS", 1)
+    vanished = db.Database(parts.settings.database_url, parts.keyring)
+    session = vanished.session()
+    consent.holds(session, contact.number_hash)
+    say_stop(parts, contact)  # waits for the lock, four seconds at most
+    with parts.db.begin() as after:
+        assert not consent.holds(after, contact.number_hash)
+    with pytest.raises(sa.exc.DBAPIError):
+        session.execute(sa.text("SELECT 1"))
+    session.invalidate()
+    vanished.engine.dispose()
 
 
 def test_a_stop_during_a_request_that_never_arrived_is_not_undone_by_a_start(
@@ -170,7 +187,9 @@ def test_of_a_chunk_in_which_one_is_held_up_the_others_go_and_none_stays_behind_
         consent.holds(held, contacts[2].number_hash)  # as an import does that takes too long
         with parts.db.begin() as session:
             _, rows = claim_due(session, now=parts.clock.now(), limit=3)
-        going, again = sender.run().decider.let_go(rows)
+        run = sender.run()
+        going, again = run.decider.let_go(rows)
+        run.db.close()
     assert [one.row.id for one in going] == [rows[0].id]
     assert again == []
     assert sorted(fetch(parts, one).status for one in messages) == ["claimed", "claimed", "sending"]

@@ -293,6 +293,13 @@ def hear_and_agree(carrier: Carrier, caller: str = CALLER) -> ET.Element:
     return carrier.call(sid, 3, caller=caller, Digits="1")
 
 
+def test_an_answer_by_text_is_of_use_for_the_rest_of_the_day_only(carrier: Carrier) -> None:
+    hear_and_agree(carrier)
+    query = sa.select(OutboundMessage.send_before).where(OutboundMessage.purpose == "confirmation")
+    with carrier.parts.db.begin() as session:
+        assert session.scalars(query).one() == carrier.clock.instant + timedelta(hours=12)
+
+
 def test_an_answer_is_texted_to_who_asks_after_the_words_of_consent(carrier: Carrier) -> None:
     assert "on its way" in heard(hear_and_agree(carrier))
     sent = " ".join(texted(carrier))
