@@ -61,7 +61,8 @@ def call_off(
     cancelled = outbox.cancel(session, session.scalars(planned).all(), at=now, reason=CALLED_OFF, actor=actor)
     # What a later injection had replaced must not come back when that one is called off, too.
     session.execute(sa.update(OutboundMessage).where(mine, *_REPLACED).values(reason=CALLED_OFF))
-    if gives_back and agreed:
+    # Only what it ended itself: what a STOP or staff ended meanwhile must not come back.
+    if gives_back and agreed and cancelled:
         _give_back(session, found.contact_id, injection_id, actor, now)
     return len(cancelled)
 
@@ -82,11 +83,19 @@ def _give_back(
         Injection.contact_id == contact_id, Injection.id != called_off, ~is_called_off()
     )
     latest = session.scalar(others.order_by(Injection.performed_at.desc()).limit(1))
+    if latest is None:
+        return
     mine = OutboundMessage.injection_id == latest
     going = outbox.on_their_way(session, mine, at=now)
     for status in outbox.ON_ITS_WAY:
         ids = [one for one, stands in going.items() if stands == status]
         outbox.MOVES.note(session, ids, status, at=now, cause=outbox.WANTED_AGAIN, actor=actor)
-    of_use = sa.select(OutboundMessage.id).where(mine, *_REPLACED, OutboundMessage.send_before > now)
-    back = [Each(one, GIVEN_BACK, {"reason": ""}) for one in session.scalars(of_use)]
+    contact = session.get_one(Contact, contact_id)  # what staff have changed meanwhile holds
+    values = {"reason": "", "timezone": contact.timezone, "channel": contact.channel}
+    unworded = {**values, "language": contact.language}
+    of_use = sa.select(OutboundMessage.id, OutboundMessage.body.is_(None).label("unworded")).where(
+        mine, *_REPLACED, OutboundMessage.send_before > now
+    )
+    rows = session.execute(of_use).all()
+    back = [Each(row.id, GIVEN_BACK, unworded if row.unworded else values) for row in rows]
     REVIVING.move_each(session, back, "scheduled", at=now, actor=actor)

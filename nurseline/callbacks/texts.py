@@ -3,19 +3,18 @@ only to numbers that take texts and have not ended them, up to the moment of sen
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from nurseline.consent import service as consent
-from nurseline.consent.allowed import AllowedHours
+from nurseline.consent.allowed import DAYTIME, AllowedHours
 from nurseline.consent.hours import next_opening
 from nurseline.messaging.models import Contact
 from nurseline.messaging.outbox import Plan, plan
 from nurseline.phone import parse
 
-HOURS = (time(9), time(20))  # on the patient's clock and the clinic's: no text wakes anybody
 OF_USE = timedelta(hours=24)
 
 
@@ -43,7 +42,7 @@ def text_patient(
     """
     if contact is None or not may_text(session, contact, regions=regions):
         return False
-    where = AllowedHours(HOURS, zone).where(contact.number, contact.timezone)
+    where = AllowedHours(DAYTIME, zone).where(contact.number, contact.timezone)
     opening = next_opening(now, where.zones, where.week)
     until = until or now + OF_USE
     if opening is None or opening >= until:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import time
 from zoneinfo import ZoneInfo
 
 import phonenumbers
@@ -22,6 +23,9 @@ class Where:
 
     zones: tuple[ZoneInfo, ...]
     week: Week
+
+
+DAYTIME: Span = (time(9), time(20))  # for texts that are not automated: on the patient's clock, nobody wakes
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def _of_visit(entry: Entry, taken: Taken, terms: Terms) -> Wish:
     one, kind = entry.resource, entry.kind
     reference, system = reference_of(one, kind)
     if one.status in TAKEN_BACK[kind]:
-        return _taken_back(entry, reference, system)
+        return _taken_back(entry, reference, system, has_died=_is_known_dead(one, kind, taken))
     if one.status != PERFORMED[kind]:
         text = f"Nothing was performed yet: a {kind} is enrolled when it is {PERFORMED[kind]}."
         return Wish(entry.place, entry.where, answer=_ignored(text, entry.where))
@@ -138,6 +138,14 @@ def _patient(one: Any, kind: str, taken: Taken) -> Any:
     if len(found) != 1:
         raise PatientError("required", "", "The Bundle must hold the one Patient that it refers to.")
     return found[0]
+
+
+def _is_known_dead(one: Any, kind: str, taken: Taken) -> bool:
+    """Whether the Bundle says that the patient has died; what is taken back may come without one."""
+    try:
+        return patients.is_dead(_patient(one, kind, taken))
+    except PatientError:
+        return False
 
 
 def _performed(one: Any, kind: str) -> datetime:

@@ -34,6 +34,7 @@ UNDER_WAY = frozenset({"queued", "initiated", "ringing", "in-progress"})
 FINAL = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 WORDS_PER_SECOND = 2.5
 AGAIN = "nobody was reached: second call"
+BY_TEXT = "nobody was reached: by text now"
 NO_TIME = "too late for a second call"
 
 
@@ -192,7 +193,8 @@ def _once_more(
     if again is None:
         MOVES.note(session, [message.id], verdict.to, at=at, cause=NO_TIME)
         return
-    follow(session, message, channel=message.contact.channel, at=again, cause=AGAIN, now=at)
+    channel = message.contact.channel
+    follow(session, message, channel=channel, at=again, cause=AGAIN if channel == "call" else BY_TEXT, now=at)
 
 
 def _tries(session: Session, message: OutboundMessage) -> int:

@@ -80,7 +80,7 @@ def follow(
     again = Plan(
         row.purpose,
         row.content_id,
-        row.language if same_words else contact.language,
+        row.language if same_words and row.body else contact.language,
         at,
         row.send_before,
         contact.timezone or row.timezone,  # what staff have changed since it went holds

@@ -21,12 +21,12 @@ from sqlalchemy.orm import Session
 
 from nurseline.clock import Clock
 from nurseline.consent import service as consent
-from nurseline.consent.allowed import AllowedHours
+from nurseline.consent.allowed import DAYTIME, AllowedHours
 from nurseline.crypto import Keyring
 from nurseline.db import Held, away
 from nurseline.messaging.answers import ANSWER_WITHIN
 from nurseline.messaging.models import Contact, OutboundMessage
-from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, Claimed
+from nurseline.messaging.outbox import ANSWERS, GIVEN_UP, MOVES, NO_CLAIM, SENDING_LEASE, Claimed
 from nurseline.messaging.past import others_to
 from nurseline.messaging.timing import NOTHING_BEFORE, Decision, Go, Past, Skip, Wait, decide, useful
 from nurseline.transitions import Each
@@ -38,6 +38,7 @@ UNPREPARED = timedelta(minutes=10)  # until what could not be worded is looked a
 # The ledger is asked in the same statement that lets messages go, so a STOP just before it wins.
 # Purposes of what is no answer to a text or call that just came in: an opt-out ends it.
 ENDED_BY_STOP = frozenset({"staff", "notice", "confirmation"})
+REASON_LETTERS = 40  # of the column
 NO_CONSENT = "opted out or no consent"
 ALLOWED = (
     sa.or_(
@@ -91,6 +92,7 @@ class _Fates:
     go: list[tuple[Going, Each]] = field(default_factory=list)
     wait: list[Each] = field(default_factory=list)
     skip: list[Each] = field(default_factory=list)
+    failed: list[Each] = field(default_factory=list)  # for staff to see
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ class Decider:
         going = _let(session, fates, now)
         _move(session, fates.wait, "scheduled", now, NO_CLAIM)
         _move(session, fates.skip, "skipped", now, NO_CLAIM)
+        _move(session, fates.failed, "failed", now, NO_CLAIM)
         return going
 
     def _decide_one(
@@ -166,6 +169,10 @@ class Decider:
         try:
             to = self.keyring.decrypt(recipient.number)
             match self._decision(row, to, recipient.timezone, past, now):
+                case Skip(why) if row.purpose == "reminder" and (row.attempts > 0 or row.turn > 0):
+                    # Not left out by the plan: it was tried, or the one before it did not arrive.
+                    reason = f"{GIVEN_UP}{why}"[:REASON_LETTERS]
+                    fates.failed.append(Each(row.id, why, {"reason": reason}, mine))
                 case Skip(why):
                     fates.skip.append(Each(row.id, why, {"reason": why}, mine))
                 case Wait(until, why):
@@ -186,7 +193,8 @@ class Decider:
     ) -> Decision:
         if past is None and not _keeps_hours(row):
             return Go() if useful(row.send_before, now) else Skip("too late")
-        where = self.hours.where(to, row.timezone or timezone)
+        hours = self.hours if past is not None else AllowedHours(DAYTIME, self.hours.clinic_zone)
+        where = hours.where(to, row.timezone or timezone)
         return decide(row.send_before, where, past or NOTHING_BEFORE, now)
 
     def _worded(self, row: Claimed, to: str, wanted: str, words: Words) -> tuple[Going, Each]:

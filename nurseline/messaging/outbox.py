@@ -41,12 +41,13 @@ MOVES = Transitions(
         "sent": frozenset({"sending", "unknown"}),
         "delivered": frozenset({"sending", "sent", "unknown"}),
         "undelivered": frozenset({"sending", "sent", "unknown"}),
-        "failed": frozenset({"sending", "sent", "unknown"}),
+        "failed": frozenset({"claimed", "sending", "sent", "unknown"}),  # claimed: tried before, too late now
         "unknown": frozenset({"sending"}),
         "skipped": frozenset({"scheduled", "claimed"}),
         "cancelled": frozenset({"scheduled", "claimed"}),
     },
 )
+GIVEN_UP = "given up: "  # begins the reason of what was tried until it was too late
 NO_CLAIM = {"claim_token": None, "lease_until": None}
 OPEN = ("scheduled", "claimed")
 ON_ITS_WAY = ("sending", "sent", "unknown")  # it may still turn out that it did not arrive

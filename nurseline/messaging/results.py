@@ -21,7 +21,7 @@ from nurseline.messaging.checks import first_check
 from nurseline.messaging.followups import ALARMING, LATER, Alarm, after_failure
 from nurseline.messaging.letting_go import Going
 from nurseline.messaging.models import OutboundMessage
-from nurseline.messaging.outbox import MOVES, NO_CLAIM, cancel_ended, cancel_planned, learn_opt_out
+from nurseline.messaging.outbox import GIVEN_UP, MOVES, NO_CLAIM, cancel_ended, cancel_planned, learn_opt_out
 from nurseline.messaging.reports import apply_kept
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, RefusalClass, Refused, SendOutcome
 from nurseline.transitions import Each
@@ -90,7 +90,7 @@ class _Fates:
                 held = {**mine, "claim_token": going.row.claim_token}
                 self.again.append(Each(row, why, values, held))
             case _GivenUp(why):
-                values = {"error_code": going.row.error_code, "reason": f"given up: {why}"}
+                values = {"error_code": going.row.error_code, "reason": f"{GIVEN_UP}{why}"}
                 self.failed.append(Each(row, "given up", values, mine))
 
 

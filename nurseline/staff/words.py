@@ -165,7 +165,6 @@ NOT_AGAIN = {
     "late": "It is too late for this message.",
     "ended": "The patient has ended messages, or never agreed to them.",
     "followed": "It was sent again already.",
-    "not_in_time": "It was to go again, but could not in time.",
     "too_soon": "One message a day: by the time this number may have another, it is too late for this one.",
     "replaced": "The patient has ended messages, or a later injection has replaced this one.",
     "recipient": "This number cannot be texted.",

@@ -4,8 +4,9 @@ import itertools
 from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from nurseline.aftercare import calling_off
+from nurseline.aftercare import calling_off, changes
 from nurseline.aftercare.plan import steps_until
 from nurseline.aftercare.service import Enrolled
 from nurseline.app import build
@@ -181,6 +182,61 @@ def test_nothing_is_given_back_to_the_dead_or_to_who_has_ended_messages(
     call_off(parts, third)
     say_start(parts, contact)
     assert planned(parts, contact) == set()
+
+
+def test_what_was_ended_after_it_was_replaced_does_not_come_back(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(timedelta(hours=1))
+    second = make_injection(parts, contact)
+    say_stop(parts, contact)
+    say_start(parts, contact)
+    call_off(parts, second)
+    assert planned(parts, contact) == set()
+    clock.advance(timedelta(hours=1))
+    third = make_injection(parts, contact)
+    clock.advance(timedelta(hours=1))
+    fourth = make_injection(parts, contact)
+    with parts.db.begin() as session:
+        changes.stop_all(session, contact, staff="staff-1", now=clock.now())
+    call_off(parts, fourth)
+    assert third.injection_id
+    assert planned(parts, contact) == set()
+
+
+def test_what_is_given_back_goes_where_and_as_the_patient_is_now(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(timedelta(hours=1))
+    second = make_injection(parts, contact)
+    with parts.db.begin() as session:
+        choices = changes.Choices("Pacific/Honolulu", "es", "call")
+        changes.follow(session, session.get_one(Contact, contact.id), choices, staff="x", now=clock.now())
+    call_off(parts, second)
+    rows = [row for row in messages_of(parts, contact) if row.status == "scheduled"]
+    assert [(row.timezone, row.language, row.channel) for row in rows] == [
+        ("Pacific/Honolulu", "es", "call")
+    ] * 3
+
+
+def test_calling_off_the_only_injection_looks_at_no_other_messages(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    only = make_injection(parts, contact)
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        seen.append(statement)
+
+    sa.event.listen(parts.db.engine, "before_cursor_execute", note)
+    try:
+        call_off(parts, only)
+    finally:
+        sa.event.remove(parts.db.engine, "before_cursor_execute", note)
+    assert planned(parts, contact) == set()
+    assert not [one for one in seen if "injection_id IS NULL" in one and "contact_id =" not in one]
 
 
 def test_another_number_keeps_its_plan(parts: Parts, contact: Contact) -> None:

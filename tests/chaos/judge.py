@@ -28,7 +28,7 @@ CALL_OVER = frozenset({"delivered", "undelivered", "failed"})
 FIRST = frozenset({"scheduled", "sending", "skipped"})  # how a row may begin
 SURELY_NOT = frozenset({"failed", "undelivered"})
 ALERT = "alert.emergency"
-OPTED_OUT, TOO_LATE = "opted out", "too late after one message a day"
+OPTED_OUT = "opted out"
 # An instant is read before its row's lock is had; a wait for it may turn two of them round.
 BACK = timedelta(seconds=15)
 
@@ -131,10 +131,7 @@ def _judge_row(row: Row, taken: Sequence[Taken], facts: Facts, verdict: Verdict)
 
 def _lawful(row: Row, facts: Facts) -> bool:
     """Whether a message was left out for a reason that there is in a run."""
-    if row.reason.startswith(OPTED_OUT):
-        return row.to in facts.ended
-    # What is sent once more keeps to the limits, too, and is of no use the next day.
-    return row.turn > 0 and row.reason.startswith(TOO_LATE)
+    return row.reason.startswith(OPTED_OUT) and row.to in facts.ended
 
 
 def _judge_outcome(row: Row, taken: Sequence[Taken], verdict: Verdict) -> None:
@@ -149,12 +146,11 @@ def _judge_outcome(row: Row, taken: Sequence[Taken], verdict: Verdict) -> None:
 
 def _judge_failures(facts: Facts, verdict: Verdict) -> None:
     """A reminder that did not arrive goes once more, or somebody sees it."""
-    turns = {(row.injection, row.step, row.turn): row for row in facts.rows}
+    turns = {(row.injection, row.step, row.turn) for row in facts.rows}
     for row in facts.rows:
         if row.purpose != "reminder" or row.status not in SURELY_NOT or row.id in facts.shown:
             continue
-        after = turns.get((row.injection, row.step, row.turn + 1))
-        if after is None or (after.status == "skipped" and after.reason.startswith(TOO_LATE)):
+        if (row.injection, row.step, row.turn + 1) not in turns:
             verdict.add(HIDDEN, row.id)
 
 

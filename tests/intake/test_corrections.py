@@ -119,6 +119,26 @@ def test_death_calls_off_whatever_other_identifiers_stand(system: System) -> Non
     assert sent(system, FIRST, changed(PATIENT, deceasedBoolean=True)) == ("200", OFF)
 
 
+def test_what_an_injection_sent_in_error_had_replaced_is_given_back_but_not_to_the_dead(
+    system: System,
+) -> None:
+    later = changed(
+        PROCEDURE,
+        identifier=[{"system": "urn:oid:2.999.1", "value": "C-3"}],
+        performedDateTime="2026-03-04T10:00:00-05:00",
+    )
+    dead = changed(PATIENT, deceasedBoolean=True)
+    sent(system, FIRST)
+    system.desk.clock.advance(timedelta(hours=25))
+    for patient, left in ((PATIENT, ALL), (dead, [])):
+        assert sent(system, later) == ENROLLED
+        assert planned(system) == ALL
+        assert sent(system, wrong(later), patient) == ("200", OFF)
+        assert planned(system) == left
+    sent(system, wrong(later))
+    assert planned(system) == []
+
+
 def test_staff_enrol_by_hand_what_was_called_off(system: System) -> None:
     sent(system, FIRST)
     browser = system.desk.signed_in()

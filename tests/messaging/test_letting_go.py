@@ -17,7 +17,8 @@ from nurseline.messaging.outbox import cancel_planned, claim_due
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import NotSent
 from nurseline.parts import Parts
-from tests.messaging.support import causes, claimed, send_one
+from nurseline.staff.queries.messages import messages_to_check
+from tests.messaging.support import causes, claimed, force, send_one
 from tests.support.line import (
     OTHER_NUMBER,
     ZONE,
@@ -242,6 +243,24 @@ def test_what_comes_too_late_is_skipped_with_the_reason(
     row = fetch(parts, message)
     assert (row.status, row.reason, row.claim_token) == ("skipped", reason, None)
     assert gateway.sends == []
+
+
+@pytest.mark.parametrize(("turn", "attempts"), [(0, 1), (1, 0)])
+def test_what_was_tried_until_it_is_too_late_has_failed_and_is_shown_to_staff(
+    parts: Parts, sender: Sender, contact: Contact, clock: SetClock, turn: int, attempts: int
+) -> None:
+    clock.instant = NIGHT
+    usual = {"timezone": ZONE, "send_before": NINE - timedelta(hours=1), "turn": turn}
+    message = plan_one(parts, contact, **usual)
+    force(parts, message, attempts=attempts)
+    sender.send_due()
+    row = fetch(parts, message)
+    assert (row.status, row.reason) == ("failed", "given up: too late after quiet hours")
+    with parts.db.begin() as session:
+        shown = messages_to_check(session, now=clock.now()).rows
+        assert [(one.message.id, one.known) for one in shown] == [
+            (message, "The carrier could not be reached in time.")
+        ]
 
 
 def test_a_minute_before_it_is_too_late_it_goes(parts: Parts, sender: Sender, gateway: FakeGateway) -> None:

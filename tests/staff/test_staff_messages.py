@@ -16,7 +16,6 @@ from nurseline.aftercare.models import Injection
 from nurseline.callbacks.models import CallbackItem, CallbackWords
 from nurseline.consent import service as consent
 from nurseline.messaging import outbox
-from nurseline.messaging.letting_go import NO_CONSENT
 from nurseline.messaging.models import Contact, OutboundEvent, OutboundMessage
 from nurseline.messaging.reconcile import MISSED, NOT_THERE
 from nurseline.messaging.reports import Report, apply_report
@@ -149,19 +148,6 @@ def test_what_is_sent_again_by_itself_is_not_for_staff_until_that_fails_too(desk
     page = ada.get("/staff/messages").text
     assert f"/staff/messages/{second}" in page
     assert f"/staff/messages/{first}" not in page
-
-
-def test_what_could_not_go_again_in_time_is_for_staff(desk: Desk) -> None:
-    injection = desk_injection(desk)
-    first = reminder(desk, "failed", injection_id=injection, error_code=30003)
-    again = uuid.uuid5(first, "turn 1")
-    reminder(desk, "skipped", id=again, injection_id=injection, turn=1, reason="too late")
-    ada = desk.signed_in()
-    assert f"/staff/messages/{first}" in ada.get("/staff/messages").text
-    assert "could not in time" in ada.get(f"/staff/messages/{first}").text
-    with desk.parts.db.begin() as session:
-        session.execute(sa.update(OutboundMessage).where(OutboundMessage.turn == 1).values(reason=NO_CONSENT))
-    assert f"/staff/messages/{first}" not in ada.get("/staff/messages").text
 
 
 def desk_injection(desk: Desk) -> uuid.UUID:

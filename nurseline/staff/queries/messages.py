@@ -16,9 +16,8 @@ from nurseline.carrier.errors import meaning_of
 from nurseline.consent import service as consent
 from nurseline.messaging.decisions import undecided
 from nurseline.messaging.followups import in_time, next_turn_id
-from nurseline.messaging.letting_go import NO_CONSENT
 from nurseline.messaging.models import OutboundEvent, OutboundMessage
-from nurseline.messaging.outbox import ANSWERS
+from nurseline.messaging.outbox import ANSWERS, GIVEN_UP
 from nurseline.messaging.reconcile import MISSED, NOT_READ, NOT_THERE
 from nurseline.messaging.timing import useful
 from nurseline.phone import parse
@@ -176,9 +175,8 @@ def why_not_again(session: Session, row: OutboundMessage, now: datetime) -> str:
         return "reply"
     if not useful(row.send_before, now):
         return "late"
-    further = session.get(OutboundMessage, next_turn_id(row))
-    if further is not None:
-        return "not_in_time" if further.status == "skipped" else "followed"
+    if session.get(OutboundMessage, next_turn_id(row)) is not None:
+        return "followed"
     ledger = consent.state_of(session, row.number_hash)
     ended = ledger is not None and (ledger.status == "opted_out" or ledger.carrier_blocked)
     if ended or (row.purpose not in ANSWERS and (ledger is None or ledger.status != "opted_in")):
@@ -202,7 +200,7 @@ def known(message: OutboundMessage) -> str:
         return f"It may have reached the patient: nobody knows. {more}"
     if message.error_code:
         return REFUSALS[meaning_of(message.error_code)]
-    if message.reason.startswith("given up"):
+    if message.reason.startswith(GIVEN_UP):
         return "The carrier could not be reached in time."
     if message.channel == "call" and message.reason:
         return f"The call did not reach the patient: {message.reason}."
@@ -234,14 +232,12 @@ def _looks(row: OutboundMessage, events: Sequence[OutboundEvent]) -> Looks:
 
 
 def _not_followed() -> ColumnElement[bool]:
-    """SQL condition: no further turn of this step was planned, or it could not go in time."""
+    """SQL condition: no further turn of this step was planned."""
     after = aliased(OutboundMessage)
     followed = sa.select(sa.literal(1)).where(
         after.injection_id == OutboundMessage.injection_id,
         after.step == OutboundMessage.step,
         after.turn == OutboundMessage.turn + 1,
-        # One that could not go in time has changed nothing; one left out after an opt-out is as it should be.
-        sa.or_(after.status != "skipped", after.reason == NO_CONSENT),
     )
     # Only reminders have turns. Asked like this, each is looked up by itself; with EXISTS the planner would
     # read every message there is.

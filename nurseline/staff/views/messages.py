@@ -29,7 +29,7 @@ RECORDED: dict[Decision, str] = {
 }
 OVERTAKEN = "{who} was faster, so nothing was changed. {what}"
 # Of these somebody may have decided meanwhile, or a report have come: then that is told.
-MAY_BE_OVERTAKEN = frozenset({"followed", "not_in_time", "too_soon"})
+MAY_BE_OVERTAKEN = frozenset({"followed", "too_soon"})
 NO_CALL = frozenset({"alert"})  # these go to staff
 
 
