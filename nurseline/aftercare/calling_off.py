@@ -87,8 +87,9 @@ def _give_back(
         return
     mine = OutboundMessage.injection_id == latest
     going = outbox.on_their_way(session, mine, at=now)
+    why = outbox.why_not_again(session, going)
     for status in outbox.ON_ITS_WAY:
-        ids = [one for one, stands in going.items() if stands == status]
+        ids = [one for one, stands in going.items() if stands == status and why.get(one) == REPLACED]
         outbox.MOVES.note(session, ids, status, at=now, cause=outbox.WANTED_AGAIN, actor=actor)
     contact = session.get_one(Contact, contact_id)  # what staff have changed meanwhile holds
     values = {"reason": "", "timezone": contact.timezone, "channel": contact.channel}
