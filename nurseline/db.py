@@ -22,7 +22,6 @@ CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
 LOCK_SECONDS = 4
 IDLE_SECONDS = 60
-IDLE_ENDED = "25P03"  # a transaction that stood idle so long, as of a process that was suspended
 
 
 class Base(DeclarativeBase):
@@ -176,8 +175,6 @@ class Database:
 def away(error: DBAPIError) -> bool:
     """Whether the database itself could not be reached, or is going down: the same may work later."""
     state = getattr(error.orig, "sqlstate", None)
-    if state == IDLE_ENDED:
-        return True
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     # Classes of PostgreSQL's error codes: connection, resources, shutdown.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -63,7 +64,7 @@ def call_off(
     session.execute(sa.update(OutboundMessage).where(mine, *_REPLACED).values(reason=CALLED_OFF))
     # Only what it ended itself: what a STOP or staff ended meanwhile must not come back.
     if gives_back and agreed and cancelled:
-        _give_back(session, found.contact_id, injection_id, actor, now)
+        _give_back(session, found.contact_id, injection_id, cancelled, actor, now)
     return len(cancelled)
 
 
@@ -71,9 +72,17 @@ _REPLACED = (OutboundMessage.status == "cancelled", OutboundMessage.reason == RE
 
 
 def _give_back(
-    session: Session, contact_id: uuid.UUID, called_off: uuid.UUID, actor: str, now: datetime
+    session: Session,
+    contact_id: uuid.UUID,
+    called_off: uuid.UUID,
+    cancelled: Sequence[uuid.UUID],
+    actor: str,
+    now: datetime,
 ) -> None:
-    """Plan again what was replaced of the latest injection that still stands, if nothing else is planned."""
+    """Plan again what was replaced of the latest injection that still stands, if nothing else is planned.
+
+    Only the steps that were ``cancelled`` with the called-off one: what went of it is not sent once more.
+    """
     planned = sa.exists().where(
         to_contact(contact_id), outbox.REMINDERS, OutboundMessage.status.in_(outbox.OPEN)
     )
@@ -93,10 +102,12 @@ def _give_back(
         outbox.MOVES.note(session, ids, status, at=now, cause=outbox.WANTED_AGAIN, actor=actor)
     contact = session.get_one(Contact, contact_id)  # what staff have changed meanwhile holds
     values = {"reason": "", "timezone": contact.timezone, "channel": contact.channel}
-    unworded = {**values, "language": contact.language}
-    of_use = sa.select(OutboundMessage.id, OutboundMessage.body.is_(None).label("unworded")).where(
-        mine, *_REPLACED, OutboundMessage.send_before > now
+    steps = sa.select(OutboundMessage.step).where(OutboundMessage.id.in_(cancelled))
+    of_use = sa.select(OutboundMessage.id, OutboundMessage.body.is_(None), OutboundMessage.language).where(
+        mine, *_REPLACED, OutboundMessage.send_before > now, OutboundMessage.step.in_(steps)
     )
-    rows = session.execute(of_use).all()
-    back = [Each(row.id, GIVEN_BACK, unworded if row.unworded else values) for row in rows]
+    back = [
+        Each(one, GIVEN_BACK, {**values, "language": contact.language if unworded else language})
+        for one, unworded, language in session.execute(of_use).all()
+    ]
     REVIVING.move_each(session, back, "scheduled", at=now, actor=actor)

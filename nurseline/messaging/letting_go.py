@@ -26,7 +26,7 @@ from nurseline.crypto import Keyring
 from nurseline.db import Held, away
 from nurseline.messaging.answers import ANSWER_WITHIN
 from nurseline.messaging.models import Contact, OutboundMessage
-from nurseline.messaging.outbox import ANSWERS, GIVEN_UP, MOVES, NO_CLAIM, SENDING_LEASE, Claimed
+from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, Claimed
 from nurseline.messaging.past import others_to
 from nurseline.messaging.timing import NOTHING_BEFORE, Decision, Go, Past, Skip, Wait, decide, useful
 from nurseline.transitions import Each
@@ -38,7 +38,6 @@ UNPREPARED = timedelta(minutes=10)  # until what could not be worded is looked a
 # The ledger is asked in the same statement that lets messages go, so a STOP just before it wins.
 # Purposes of what is no answer to a text or call that just came in: an opt-out ends it.
 ENDED_BY_STOP = frozenset({"staff", "notice", "confirmation"})
-REASON_LETTERS = 40  # of the column
 NO_CONSENT = "opted out or no consent"
 ALLOWED = (
     sa.or_(
@@ -92,7 +91,12 @@ class _Fates:
     go: list[tuple[Going, Each]] = field(default_factory=list)
     wait: list[Each] = field(default_factory=list)
     skip: list[Each] = field(default_factory=list)
-    failed: list[Each] = field(default_factory=list)  # for staff to see
+    failed: list[Each] = field(default_factory=list)
+
+    def leave_out(self, row: Claimed, each: Each) -> None:
+        """It came too late. What was tried, or follows what did not arrive, is for staff to see."""
+        tried = row.purpose == "reminder" and (row.attempts > 0 or row.turn > 0)
+        (self.failed if tried else self.skip).append(each)
 
 
 @dataclass(frozen=True)
@@ -169,12 +173,8 @@ class Decider:
         try:
             to = self.keyring.decrypt(recipient.number)
             match self._decision(row, to, recipient.timezone, past, now):
-                case Skip(why) if row.purpose == "reminder" and (row.attempts > 0 or row.turn > 0):
-                    # Not left out by the plan: it was tried, or the one before it did not arrive.
-                    reason = f"{GIVEN_UP}{why}"[:REASON_LETTERS]
-                    fates.failed.append(Each(row.id, why, {"reason": reason}, mine))
                 case Skip(why):
-                    fates.skip.append(Each(row.id, why, {"reason": why}, mine))
+                    fates.leave_out(row, Each(row.id, why, {"reason": why}, mine))
                 case Wait(until, why):
                     fates.wait.append(Each(row.id, why, {"send_after": until, "reason": row.reason}, mine))
                 case Go():
@@ -186,7 +186,8 @@ class Decider:
             if useful(row.send_before, now):
                 fates.wait.append(put_off)
             else:
-                fates.skip.append(Each(row.id, put_off.cause, {"reason": put_off.values["reason"]}, mine))
+                values = {"reason": put_off.values["reason"]}
+                fates.leave_out(row, Each(row.id, put_off.cause, values, mine))
 
     def _decision(
         self, row: Claimed, to: str, timezone: str | None, past: Past | None, now: datetime

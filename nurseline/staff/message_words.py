@@ -72,7 +72,9 @@ def caused(cause: str) -> str:
         return EXACT[cause]
     if told := _SAID.fullmatch(cause):
         return _HOW[told["how"]].format(REPORTED.get(told["status"], told["status"]))
-    if refused := re.fullmatch(r"(?:carrier )?error (\d+)(, once more later)?", cause):
+    if refused := re.fullmatch(
+        r"(?:carrier )?error (\d+)(, once more later|, waits for the settings)?", cause
+    ):
         return f"{REFUSALS[meaning_of(int(refused[1]))]} (Error {refused[1]}.)"
     if broken := re.fullmatch(r"carrier answered (\d+)", cause):
         return f"The carrier answered with an error of its own ({broken[1]})."

@@ -14,6 +14,7 @@ from nurseline.clock import SetClock
 from nurseline.config import SettingsError
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.sending import Sender
+from nurseline.outcomes import NotSent
 from nurseline.parts import Parts
 from tests.messaging.support import claimed, send_one
 from tests.support.line import (
@@ -219,6 +220,47 @@ def test_what_is_given_back_goes_where_and_as_the_patient_is_now(
     assert [(row.timezone, row.language, row.channel) for row in rows] == [
         ("Pacific/Honolulu", "es", "call")
     ] * 3
+
+
+def test_of_what_is_given_back_words_that_were_tried_before_keep_their_language(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(DAY)
+    gateway.script = [NotSent("no connection", 0.0)]
+    sender.send_due()
+    second = make_injection(parts, contact, language="es")
+    assert second.replaced == 3
+    call_off(parts, second)
+    rows = [row for row in messages_of(parts, contact) if row.status == "scheduled"]
+    assert [(row.step, row.language) for row in rows] == [("day1", "en"), ("day3", "es"), ("week1", "es")]
+
+
+def test_a_step_that_went_already_for_the_mistaken_injection_is_not_sent_once_more(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(timedelta(hours=1))
+    second = make_injection(parts, contact)
+    clock.advance(DAY)
+    sender.send_due()
+    call_off(parts, second)
+    assert [row.step for row in messages_of(parts, contact) if row.status == "scheduled"] == ["day3", "week1"]
+
+
+def test_a_step_that_staff_stopped_does_not_come_back_by_way_of_the_earlier_injection(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(timedelta(hours=1))
+    second = make_injection(parts, contact)
+    third_day = next(
+        row for row in messages_of(parts, contact) if row.status == "scheduled" and row.step == "day3"
+    )
+    with parts.db.begin() as session:
+        assert changes.stop(session, contact, third_day.id, staff="staff-1", now=clock.now())
+    call_off(parts, second)
+    assert [row.step for row in messages_of(parts, contact) if row.status == "scheduled"] == ["day1", "week1"]
 
 
 def test_calling_off_the_only_injection_looks_at_no_other_messages(

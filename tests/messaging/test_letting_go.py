@@ -255,12 +255,10 @@ def test_what_was_tried_until_it_is_too_late_has_failed_and_is_shown_to_staff(
     force(parts, message, attempts=attempts)
     sender.send_due()
     row = fetch(parts, message)
-    assert (row.status, row.reason) == ("failed", "given up: too late after quiet hours")
+    assert (row.status, row.reason) == ("failed", "too late after quiet hours")
     with parts.db.begin() as session:
         shown = messages_to_check(session, now=clock.now()).rows
-        assert [(one.message.id, one.known) for one in shown] == [
-            (message, "The carrier could not be reached in time.")
-        ]
+        assert [(one.message.id, one.known) for one in shown] == [(message, "Too late after quiet hours.")]
 
 
 def test_a_minute_before_it_is_too_late_it_goes(parts: Parts, sender: Sender, gateway: FakeGateway) -> None:

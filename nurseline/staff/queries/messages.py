@@ -14,14 +14,14 @@ from sqlalchemy.sql import ColumnElement
 
 from nurseline.carrier.errors import meaning_of
 from nurseline.consent import service as consent
-from nurseline.messaging.decisions import undecided
+from nurseline.messaging.decisions import BY_STAFF, undecided
 from nurseline.messaging.followups import in_time, next_turn_id
 from nurseline.messaging.models import OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import ANSWERS, GIVEN_UP
 from nurseline.messaging.reconcile import MISSED, NOT_READ, NOT_THERE
 from nurseline.messaging.timing import useful
 from nurseline.phone import parse
-from nurseline.staff.message_words import caused
+from nurseline.staff.message_words import caused, why
 from nurseline.staff.queries.contacts import went_at
 from nurseline.staff.queries.people import names_of
 from nurseline.staff.words import MESSAGE_STATUS, REFUSALS, said
@@ -204,6 +204,8 @@ def known(message: OutboundMessage) -> str:
         return "The carrier could not be reached in time."
     if message.channel == "call" and message.reason:
         return f"The call did not reach the patient: {message.reason}."
+    if message.status == "failed" and message.reason and not message.reason.startswith(BY_STAFF):
+        return why(message.reason)
     return "The carrier reported that it did not arrive, without a reason."
 
 
