@@ -19,6 +19,7 @@ LEGAL = {
     ("claimed", "sending"),
     ("claimed", "skipped"),
     ("claimed", "cancelled"),
+    ("claimed", "failed"),  # it was tried before, and now it is too late
     ("sending", "scheduled"),  # only when the request surely never arrived
     ("sending", "sent"),
     ("sending", "delivered"),
