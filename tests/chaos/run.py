@@ -90,6 +90,7 @@ class Run:
             SEGMENTS_PER_SECOND=str(SEGMENTS_SMALL if small else SEGMENTS),
             WEB_PROCESSES="1" if small else "2",
             WORKER_PROCESSES="1" if small else "2",
+            TMPDIR=str(folder),  # killed workers leave folders there
         )
 
     def _parts(self) -> Parts:

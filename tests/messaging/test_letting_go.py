@@ -17,6 +17,7 @@ from nurseline.messaging.outbox import cancel_planned, claim_due
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import NotSent
 from nurseline.parts import Parts
+from nurseline.staff.message_words import caused
 from nurseline.staff.queries.messages import messages_to_check
 from tests.messaging.support import causes, claimed, force, send_one
 from tests.support.line import (
@@ -258,7 +259,9 @@ def test_what_was_tried_until_it_is_too_late_has_failed_and_is_shown_to_staff(
     assert (row.status, row.reason) == ("failed", "too late after quiet hours")
     with parts.db.begin() as session:
         shown = messages_to_check(session, now=clock.now()).rows
-        assert [(one.message.id, one.known) for one in shown] == [(message, "Too late after quiet hours.")]
+        assert [(one.message.id, one.known) for one in shown] == [
+            (message, caused("too late after quiet hours"))
+        ]
 
 
 def test_a_minute_before_it_is_too_late_it_goes(parts: Parts, sender: Sender, gateway: FakeGateway) -> None:
