@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from nurseline import intake, language, staff, webhooks
+from nurseline.aftercare.calling_off import end_returned
 from nurseline.callbacks.refusals import RefusalAlarm
 from nurseline.carrier.gateway import PROMPT, TwilioGateway
 from nurseline.carrier.recordings import Recordings
@@ -60,6 +61,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
         _message_hours(settings),
         segments,
         RefusalAlarm(keyring, tuple(filter(None, settings.alert_numbers.split(","))), clinic.hours),
+        end_returned,
         SharedRate(settings.redis_url, settings.sender, settings.segments_per_second),
         width=settings.requests_at_once,
     )

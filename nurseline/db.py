@@ -181,6 +181,11 @@ def away(error: DBAPIError) -> bool:
     return state is None or state.startswith(("08", "53", "57P"))
 
 
+def locked(error: DBAPIError) -> bool:
+    """Whether somebody else held for too long what was to be changed: the same may work in a moment."""
+    return getattr(error.orig, "sqlstate", None) in {"55P03", "40P01"}  # a lock timed out; a deadlock
+
+
 def upgrade(url: str, revision: str = "head") -> None:
     """Bring the schema to ``revision``. Safe to run from several hosts at once (advisory lock)."""
     config = Config()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import ColumnElement
 
 from nurseline.aftercare import identifiers
 from nurseline.aftercare.again import CALLED_OFF, REVIVING, is_called_off
@@ -18,10 +19,12 @@ from nurseline.consent import service as consent
 from nurseline.crypto import Keyring
 from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact, OutboundMessage
+from nurseline.messaging.timing import LOOK_BACK
 from nurseline.messaging.to_contact import to_contact
 from nurseline.transitions import Each
 
 GIVEN_BACK = "the later injection was called off"
+HAS_DIED = "called off, the patient has died"  # of what is on its way: nothing comes back instead of it
 
 
 def find_outside(session: Session, keyring: Keyring, reference: str, system: str = "") -> uuid.UUID | None:
@@ -45,7 +48,8 @@ def call_off(
     """Cancel what is still planned for an injection; how many messages.
 
     One on its way is not called back, but not tried again either. ``gives_back``: an earlier injection of the
-    number gets back those messages that this one had replaced, where they are still of use.
+    number gets back those messages that this one had replaced, where they are still of use; False where the
+    patient has died.
     """
     found = session.execute(
         sa.select(Injection.contact_id, Contact.number_hash)
@@ -57,7 +61,8 @@ def call_off(
     agreed = consent.holds(session, found.number_hash)  # locked like by everybody who changes what is planned
     mine = OutboundMessage.injection_id == injection_id
     going = outbox.on_their_way(session, mine, at=now)
-    outbox.not_again(session, going, at=now, reason=CALLED_OFF, actor=actor)
+    why = CALLED_OFF if gives_back else HAS_DIED
+    outbox.not_again(session, going, at=now, reason=why, actor=actor)
     planned = sa.select(OutboundMessage.id).where(mine, OutboundMessage.status.in_(outbox.OPEN))
     cancelled = outbox.cancel(session, session.scalars(planned).all(), at=now, reason=CALLED_OFF, actor=actor)
     # What a later injection had replaced must not come back when that one is called off, too.
@@ -66,6 +71,20 @@ def call_off(
     if gives_back and agreed and cancelled:
         _give_back(session, found.contact_id, injection_id, cancelled, actor, now)
     return len(cancelled)
+
+
+def end_returned(session: Session, ids: Collection[uuid.UUID], at: datetime) -> None:
+    """Cancel what came back into the plan and is not wanted any more.
+
+    One that was on its way when its injection was called off, and surely did not go, gives its step back now.
+    """
+    for message_id, reason in outbox.cancel_ended(session, ids, at=at).items():
+        row = session.get_one(OutboundMessage, message_id)
+        # Not locked: that comes before messages. A STOP at this moment is heeded when the message is due.
+        ledger = consent.state_of(session, row.number_hash)
+        agreed = ledger is not None and ledger.status == "opted_in" and not ledger.carrier_blocked
+        if reason == CALLED_OFF and row.injection_id is not None and agreed:
+            _give_back(session, row.contact_id, row.injection_id, [message_id], "line", at)
 
 
 _REPLACED = (OutboundMessage.status == "cancelled", OutboundMessage.reason == REPLACED)
@@ -83,23 +102,22 @@ def _give_back(
 
     Only the steps that were ``cancelled`` with the called-off one: what went of it is not sent once more.
     """
-    planned = sa.exists().where(
-        to_contact(contact_id), outbox.REMINDERS, OutboundMessage.status.in_(outbox.OPEN)
-    )
-    if session.scalar(sa.select(planned)):
-        return
     others = sa.select(Injection.id).where(
         Injection.contact_id == contact_id, Injection.id != called_off, ~is_called_off()
     )
     latest = session.scalar(others.order_by(Injection.performed_at.desc()).limit(1))
     if latest is None:
         return
+    planned = sa.exists().where(
+        to_contact(contact_id),
+        outbox.REMINDERS,
+        OutboundMessage.status.in_(outbox.OPEN),
+        OutboundMessage.injection_id != latest,
+    )
+    if session.scalar(sa.select(planned)):
+        return
     mine = OutboundMessage.injection_id == latest
-    going = outbox.on_their_way(session, mine, at=now)
-    why = outbox.why_not_again(session, going)
-    for status in outbox.ON_ITS_WAY:
-        ids = [one for one, stands in going.items() if stands == status and why.get(one) == REPLACED]
-        outbox.MOVES.note(session, ids, status, at=now, cause=outbox.WANTED_AGAIN, actor=actor)
+    _want_again(session, mine, actor, now)
     contact = session.get_one(Contact, contact_id)  # what staff have changed meanwhile holds
     values = {"reason": "", "timezone": contact.timezone, "channel": contact.channel}
     steps = sa.select(OutboundMessage.step).where(OutboundMessage.id.in_(cancelled))
@@ -111,3 +129,17 @@ def _give_back(
         for one, unworded, language in session.execute(of_use).all()
     ]
     REVIVING.move_each(session, back, "scheduled", at=now, actor=actor)
+
+
+def _want_again(session: Session, mine: ColumnElement[bool], actor: str, now: datetime) -> None:
+    """What was not to be tried again because it was replaced may be: on its way, or failed meanwhile."""
+    stands = outbox.on_their_way(session, mine, at=now)
+    lately = OutboundMessage.sending_at > now - LOOK_BACK
+    failed = sa.select(OutboundMessage.id, OutboundMessage.status).where(
+        mine, outbox.REMINDERS, lately, OutboundMessage.status.in_(("failed", "undelivered"))
+    )
+    stands |= {row.id: row.status for row in session.execute(failed)}
+    why = outbox.why_not_again(session, stands)
+    for status in sorted(set(stands.values())):
+        ids = [one for one, at in stands.items() if at == status and why.get(one) == REPLACED]
+        outbox.MOVES.note(session, ids, status, at=now, cause=outbox.WANTED_AGAIN, actor=actor)

@@ -201,6 +201,17 @@ def opt_out(session: Session, record: Record, *, carrier_blocked: bool) -> bool:
     return before != "opted_out"
 
 
+def started_since(session: Session, number_hash: str, since: datetime | None) -> bool:
+    """Whether the holder of the number has sent the carrier's own START after ``since``."""
+    start = sa.exists().where(
+        ConsentEvent.number_hash == number_hash,
+        ConsentEvent.kind == "opt_in",
+        ConsentEvent.method == "carrier",
+        ConsentEvent.at > since,
+    )
+    return since is not None and bool(session.scalar(sa.select(start)))
+
+
 def _append(session: Session, record: Record, kind: str) -> None:
     session.add(ConsentEvent(**_event(record, kind)))
 

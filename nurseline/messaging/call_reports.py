@@ -183,7 +183,7 @@ def _once_more(
     """Plan the second try, if this was the first and there is time. Who wishes texts by now gets one."""
     if message.injection_id is None or _tries(session, message) >= MOST_TRIES:
         return
-    name = message.contact.timezone or message.timezone
+    name = message.contact.timezone
     again = second_try(
         message.sending_at or at,
         zone(name) if name else clinic_zone,

@@ -18,7 +18,7 @@ from sqlalchemy.sql import ColumnElement
 from nurseline.consent import service as consent
 from nurseline.messaging.followups import follow
 from nurseline.messaging.models import OutboundEvent, OutboundMessage
-from nurseline.messaging.outbox import ANSWERS, MOVES
+from nurseline.messaging.outbox import ANSWERS, MOVES, ORDERED
 
 Decision = Literal["arrived", "again", "call", "leave"]
 TO_CHECK = ("unknown", "failed", "undelivered")
@@ -29,7 +29,6 @@ CAUSES: dict[Decision, str] = {
     "call": "staff: call instead",
     "leave": "staff: left as it is",
 }
-AGAIN = "sent again by staff"
 
 
 class DecisionError(ValueError):
@@ -72,7 +71,7 @@ def decide(
     if decision != "again":
         return None
     channel = row.contact.channel if row.purpose not in ANSWERS else "text"
-    instead = follow(session, row, channel=channel, at=now, cause=AGAIN)
+    instead = follow(session, row, channel=channel, at=now, cause=ORDERED)
     if instead is None:
         raise NotPossibleError
     return instead

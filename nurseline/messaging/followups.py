@@ -13,7 +13,7 @@ reported as undelivered counts as the one of its day. Then it is for staff to de
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from nurseline.consent import service as consent
 from nurseline.messaging.models import Contact, OutboundMessage
-from nurseline.messaging.outbox import ANSWERS, OPEN, REMINDERS, Plan, plan, why_not_again
+from nurseline.messaging.outbox import ANSWERS, OPEN, ORDERED, REMINDERS, Plan, plan, why_not_again
 from nurseline.messaging.past import others_to
 from nurseline.messaging.timing import after_caps, useful
 from nurseline.messaging.to_contact import to_contact
@@ -30,7 +30,10 @@ from nurseline.outcomes import RefusalClass
 from nurseline.zones import zone
 
 LATER = timedelta(hours=1)
+ONCE_MORE = "once more later"  # the cause of a next turn, and the reason of what it follows
 Alarm = Callable[[Session, int, datetime], None]  # tells people of an error code, within the transaction
+# What becomes of messages that came back into the plan, within the transaction: some are not wanted any more.
+Returned = Callable[[Session, Collection[uuid.UUID], datetime], None]
 ALARMING: frozenset[RefusalClass] = frozenset({"configuration", "content"})  # only a person can change that
 
 
@@ -49,7 +52,11 @@ def after_failure(
             return None
         return follow(session, row, channel="call", at=at, cause="cannot be texted: call instead", now=at)
     if meaning == "later" and row.turn == 0:
-        return follow(session, row, channel="text", at=at + LATER, cause="once more later", now=at)
+        followed = follow(session, row, channel="text", at=at + LATER, cause=ONCE_MORE, now=at)
+        if followed is not None and row.injection_id is None:  # no injection and step say so
+            mark = sa.update(OutboundMessage).where(OutboundMessage.id == row.id)
+            session.execute(mark.values(reason=ONCE_MORE))
+        return followed
     return None
 
 
@@ -83,7 +90,7 @@ def follow(
         row.language if same_words and row.body else contact.language,
         at,
         row.send_before,
-        contact.timezone or row.timezone,  # what staff have changed since it went holds
+        contact.timezone,  # what staff have changed since it went holds
         row.body if same_words else None,
         row.content_version if same_words else "",
         row.injection_id,
@@ -92,6 +99,7 @@ def follow(
         channel,
         next_turn_id(row),
         row.written_by,
+        ORDERED if cause == ORDERED else "",
     )
     return plan(session, contact, [again], at=now or at, cause=cause)[0]
 
@@ -114,8 +122,7 @@ def in_time(
     ``has_gone`` False: as if ``row`` itself had never gone. Hours are looked at when it is due.
     """
     turn = _Turn(next_turn_id(row) if has_gone else row.id, row.contact_id, row.injection_id, row.send_before)
-    name = contact.timezone or row.timezone
-    zones = [zone(name)] if name else []
+    zones = [zone(contact.timezone)] if contact.timezone else []
     first, _ = after_caps(others_to(session, [turn], now=at)[turn.id].went, zones, at)
     return useful(row.send_before, first)
 

@@ -26,7 +26,7 @@ from nurseline.crypto import Keyring
 from nurseline.db import Held, away
 from nurseline.messaging.answers import ANSWER_WITHIN
 from nurseline.messaging.models import Contact, OutboundMessage
-from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, SENDING_LEASE, Claimed
+from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, ORDERED, SENDING_LEASE, Claimed
 from nurseline.messaging.past import others_to
 from nurseline.messaging.timing import NOTHING_BEFORE, Decision, Go, Past, Skip, Wait, decide, useful
 from nurseline.transitions import Each
@@ -95,8 +95,7 @@ class _Fates:
 
     def leave_out(self, row: Claimed, each: Each) -> None:
         """It came too late. What was tried, or follows what did not arrive, is for staff to see."""
-        tried = row.purpose == "reminder" and (row.attempts > 0 or row.turn > 0)
-        (self.failed if tried else self.skip).append(each)
+        (self.failed if row.attempts > 0 or row.turn > 0 else self.skip).append(each)
 
 
 @dataclass(frozen=True)
@@ -220,9 +219,11 @@ class Decider:
 def _keeps_hours(row: Claimed) -> bool:
     """Whether what is not automated waits for the allowed hours all the same.
 
-    A notice does; so does whatever is sent once more, later, when nobody is waiting for it any longer.
+    A notice does; so does what goes once more by itself, later, when nobody is waiting for it any longer.
+    What a person has sent again at this moment goes at once, like the text that they wrote.
     """
-    return row.purpose == "notice" or (row.turn > 0 and row.purpose in ENDED_BY_STOP)
+    by_itself = row.turn > 0 and row.purpose in ENDED_BY_STOP and row.reason != ORDERED
+    return row.purpose == "notice" or by_itself
 
 
 def _recipients(session: Session, rows: Sequence[Claimed]) -> dict[uuid.UUID, _Recipient]:

@@ -47,6 +47,7 @@ MOVES = Transitions(
         "cancelled": frozenset({"scheduled", "claimed"}),
     },
 )
+ORDERED = "sent again by staff"  # the reason of what a person has sent once more, until it has gone
 GIVEN_UP = "given up: "  # begins the reason of what was tried until it was too late
 NO_CLAIM = {"claim_token": None, "lease_until": None}
 OPEN = ("scheduled", "claimed")
@@ -84,6 +85,7 @@ class Plan:
     channel: str = "text"  # or call
     id: uuid.UUID | None = None  # None: a new one
     written_by: str | None = None  # staff id, where a person wrote it
+    reason: str = ""
 
 
 def plan(
@@ -138,6 +140,7 @@ def _row(contact: Contact, p: Plan, at: datetime) -> dict[str, Any]:
         "turn": p.turn,
         "channel": p.channel,
         "written_by": p.written_by,
+        "reason": p.reason,
         "status": "scheduled",
         "created_at": at,
     }
@@ -239,11 +242,14 @@ def end_messages(
     return news
 
 
-def learn_opt_out(session: Session, number_hash: str, now: datetime) -> None:
+def learn_opt_out(session: Session, number_hash: str, now: datetime, *, asked: datetime | None) -> None:
     """The carrier says that this number has opted out (Twilio 21610): believe it, cancel the rest.
 
-    Always before the message itself is moved: everybody locks the ledger first, then messages.
+    ``asked``: when the refused message was let go, if that is known. A START that came since has ended what
+    the carrier speaks of. Always before the message itself is moved: everybody locks the ledger first.
     """
+    if consent.holds(session, number_hash) and consent.started_since(session, number_hash, asked):
+        return
     from_carrier = consent.Record(number_hash, now, "error_21610", "", actor="carrier")
     end_messages(session, from_carrier, carrier_blocked=True, actor="line")
 
@@ -306,10 +312,12 @@ def why_not_again(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUI
     return {one: cause.removeprefix(NOT_AGAIN) for one, cause in causes.items() if cause != WANTED_AGAIN}
 
 
-def cancel_ended(session: Session, ids: Collection[uuid.UUID], *, at: datetime) -> None:
-    """Cancel those that came back into the plan although they are not to be tried again."""
-    for message, reason in why_not_again(session, ids).items():
+def cancel_ended(session: Session, ids: Collection[uuid.UUID], *, at: datetime) -> dict[uuid.UUID, str]:
+    """Cancel those that came back into the plan but are not to be tried again; each with the reason."""
+    ended = why_not_again(session, ids)
+    for message, reason in ended.items():
         cancel(session, [message], at=at, reason=reason)
+    return ended
 
 
 def take_back_stale(session: Session, *, now: datetime) -> tuple[int, int]:

@@ -84,7 +84,7 @@ def advance(
     if message.status not in {*MOVES.legal[to], *OPEN}:
         return False
     if report.meaning == "opted_out":
-        learn_opt_out(session, message.number_hash, report.at)
+        learn_opt_out(session, message.number_hash, report.at, asked=message.sending_at)
     elif to in FAILED:  # what follows reads the ledger, and everybody locks that first
         consent.holds(session, message.number_hash)
     sending_at = message.sending_at

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeGuard
@@ -16,12 +17,12 @@ from sqlalchemy.orm import Session
 
 from nurseline.clock import Clock
 from nurseline.consent import service as consent
-from nurseline.db import Held, away
+from nurseline.db import Held, away, locked
 from nurseline.messaging.checks import first_check
-from nurseline.messaging.followups import ALARMING, LATER, Alarm, after_failure
+from nurseline.messaging.followups import ALARMING, LATER, Alarm, Returned, after_failure
 from nurseline.messaging.letting_go import Going
 from nurseline.messaging.models import OutboundMessage
-from nurseline.messaging.outbox import GIVEN_UP, MOVES, NO_CLAIM, cancel_ended, cancel_planned, learn_opt_out
+from nurseline.messaging.outbox import GIVEN_UP, MOVES, NO_CLAIM, cancel_planned, learn_opt_out
 from nurseline.messaging.reports import apply_kept
 from nurseline.outcomes import Accepted, Ambiguous, NotSent, RefusalClass, Refused, SendOutcome
 from nurseline.transitions import Each
@@ -105,6 +106,7 @@ class Recorder:
     db: Held
     clock: Clock
     alarm: Alarm
+    returned: Returned
 
     def record(self, results: Sequence[Result], *, patience: float = PATIENCE_SECONDS) -> None:
         """Write down what came of each request, even if it took so long that it counts as unknown by now.
@@ -119,12 +121,15 @@ class Recorder:
                 self._write_all(results)
                 break
             except DBAPIError as error:
-                if not away(error):
+                waits = away(error) or (locked(error) and len(results) == 1)
+                if not waits:
                     self._one_by_one(results, until)
                     break
                 if time.monotonic() + pause > until:
-                    raise
-                log.warning("results.database_away")
+                    if away(error):
+                        raise
+                    raise NotWritten from error
+                log.warning("results.database_away" if away(error) else "results.locked")
             except Exception:
                 self._one_by_one(results, until)
                 raise  # what does not come again, as a time limit, still ends the run
@@ -134,14 +139,17 @@ class Recorder:
             log.info("messages.sent", outcome=outcome, count=count)
 
     def _one_by_one(self, results: Sequence[Result], until: float) -> None:
-        """One that cannot be written, as a second try shows, must not take the others with it."""
+        """One that cannot be written, as a second try shows, must not take the others with it.
+
+        Those that the carrier has come first: they wait for nobody's lock, and their sids must not get lost.
+        """
         if len(results) == 1:
             try:
                 return self._write_all(results)
             except Exception as error:
                 raise NotWritten from error
         wrong: NotWritten | None = None
-        for result in results:
+        for result in sorted(results, key=lambda one: not isinstance(one.outcome, Accepted)):
             try:
                 self.record([result], patience=until - time.monotonic())
             except NotWritten as error:
@@ -158,13 +166,16 @@ class Recorder:
         now = self.clock.now()
         verdicts = [(one.going, _verdict(one.going, one.outcome, now)) for one in results]
         back = {going.row.number_hash for going, verdict in verdicts if isinstance(verdict, _Again)}
-        ended = {going.row.number_hash for going, verdict in verdicts if _means(verdict, "opted_out")}
+        ended = {
+            going.row.number_hash: going.row.id for going, verdict in verdicts if _means(verdict, "opted_out")
+        }
         no_texts = {going.row.id: going for going, verdict in verdicts if _means(verdict, "no_texts")}
         # Before any message: everybody locks the ledger first.
         by_call = {going.row.number_hash for going in no_texts.values()}
-        agreed = consent.hold_all(session, back | ended | by_call)
+        agreed = consent.hold_all(session, {*back, *ended, *by_call})
         for number_hash in sorted(ended):
-            learn_opt_out(session, number_hash, now)
+            asked = session.get_one(OutboundMessage, ended[number_hash]).sending_at
+            learn_opt_out(session, number_hash, now, asked=asked)
         fates = _Fates()
         for going, verdict in verdicts:
             fates.add(going, verdict)
@@ -176,7 +187,8 @@ class Recorder:
         failed = move(session, fates.failed, "failed", at=now, values=NO_CLAIM)
         move(session, fates.unknown, "unknown", at=now, values=unknown)
         returned = move(session, fates.again, "scheduled", at=now, values={"sending_at": None, **NO_CLAIM})
-        cancel_ended(session, returned, at=now)
+        self.returned(session, returned, now)
+        self._gone_unknown(session, fates.again, returned, now)
         for message_id in no_texts.keys() & set(failed):
             after_failure(session, session.get_one(OutboundMessage, message_id), "no_texts", at=now)
         for code in sorted({one.outcome.code for one in results if _alarming(one.outcome)}):
@@ -184,6 +196,25 @@ class Recorder:
         for number_hash in sorted(back - agreed):
             # A STOP during the request: what it would have cancelled must not wait for a START.
             cancel_planned(session, number_hash, at=now, reason="opted out")
+
+    def _gone_unknown(
+        self, session: Session, again: Sequence[Each], returned: Collection[uuid.UUID], now: datetime
+    ) -> None:
+        """What surely did not go, but counts as unknown by now, has failed: nobody needs to ask about it."""
+        late = [
+            Each(
+                one.id,
+                one.cause,
+                {"reason": GIVEN_UP + one.cause.split(",")[0]},
+                {"attempts": one.match["attempts"]},
+            )
+            for one in again
+            if one.id not in set(returned)
+        ]
+        values = {"check_after": None, **NO_CLAIM}
+        MOVES.move_each(
+            session, late, "failed", at=now, only_if=(OutboundMessage.status == "unknown",), values=values
+        )
 
 
 def _verdict(going: Going, outcome: SendOutcome, now: datetime) -> _Verdict:

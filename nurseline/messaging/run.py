@@ -30,7 +30,6 @@ from nurseline.messaging.outbox import (
     THE_BEGINNING,
     Claimed,
     Lane,
-    cancel_ended,
     claim_due,
 )
 from nurseline.messaging.rate import Rate
@@ -244,6 +243,6 @@ class Run:
             with self.db.begin() as session:
                 values = {"sending_at": None, **NO_CLAIM}
                 back = MOVES.move_each(session, rows, "scheduled", at=self.clock.now(), values=values)
-                cancel_ended(session, back, at=self.clock.now())
+                self.recorder.returned(session, back, self.clock.now())
         except SQLAlchemyError as error:  # their leases run out
             log.warning("run.not_given_back", error=type(error).__name__)

@@ -17,7 +17,7 @@ from nurseline.clock import Clock
 from nurseline.consent.allowed import AllowedHours
 from nurseline.db import Database
 from nurseline.messaging.carrier import Gateway
-from nurseline.messaging.followups import Alarm
+from nurseline.messaging.followups import Alarm, Returned
 from nurseline.messaging.letting_go import Decider, Words
 from nurseline.messaging.outbox import Lane, learn_opt_out
 from nurseline.messaging.rate import NoLimit, Rate
@@ -34,7 +34,8 @@ class Sender:
     """What sending needs, wired once per process.
 
     ``hours``: when automated messages may go. ``segments``: of a text, as the carrier counts them.
-    ``alarm``: tells people of refusals that only they can change.
+    ``alarm``: tells people of refusals that only they can change. ``returned``: cancels what came back into
+    the plan and is not wanted any more.
     ``width``: messages on their way at once. ``stopping``: whether this process was told to stop.
     """
 
@@ -45,6 +46,7 @@ class Sender:
     hours: AllowedHours
     segments: Callable[[str], int]
     alarm: Alarm
+    returned: Returned
     rate: Rate = field(default_factory=NoLimit)
     width: int = 32
     stopping: Callable[[], bool] = lambda: False
@@ -65,7 +67,7 @@ class Sender:
             self.clock,
             self.gateway,
             Decider(held, self.db.keyring, self.clock, self.words, self.hours),
-            Recorder(held, self.clock, self.alarm),
+            Recorder(held, self.clock, self.alarm, self.returned),
             self.rate,
             self.segments,
             self._pool,

@@ -165,8 +165,10 @@ NOT_AGAIN = {
     "late": "It is too late for this message.",
     "ended": "The patient has ended messages, or never agreed to them.",
     "followed": "It was sent again already.",
-    "too_soon": "One message a day: by the time this number may have another, it is too late for this one.",
-    "replaced": "The patient has ended messages, or a later injection has replaced this one.",
+    "too_soon": "One message a day and three a week: when this number may have another, it is too late for "
+    "this one.",
+    "replaced": "The patient has ended messages, a later injection has replaced this one, or its injection "
+    "was called off.",
     "recipient": "This number cannot be texted.",
     "no_texts": "This number cannot be texted.",
     "opted_out": "The patient has ended messages.",

@@ -12,15 +12,17 @@ from nurseline.aftercare.service import Enrolled
 from nurseline.app import build
 from nurseline.clock import SetClock
 from nurseline.config import SettingsError
+from nurseline.messaging.decisions import decide
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.sending import Sender
-from nurseline.outcomes import NotSent
+from nurseline.outcomes import NotSent, SendOutcome
 from nurseline.parts import Parts
-from tests.messaging.support import claimed, send_one
+from tests.messaging.support import claimed, report, send_one
 from tests.support.line import (
     OTHER_NUMBER,
     TUESDAY,
     FakeGateway,
+    Sent,
     at_once,
     make_contact,
     make_injection,
@@ -324,3 +326,70 @@ def test_a_time_of_use_that_is_empty_or_reaches_into_the_next_message_is_refused
 ) -> None:
     with pytest.raises(SettingsError, match=name.upper()):
         settings_for(database_url, **{name: hours})
+
+
+def mistaken(parts: Parts, contact: Contact, clock: SetClock) -> tuple[Enrolled, Enrolled]:
+    """An injection, and a later one that was recorded by mistake."""
+    first = make_injection(parts, contact)
+    clock.advance(minutes(1))
+    return first, make_injection(parts, contact)
+
+
+def took_back(parts: Parts, injection: Enrolled, *, gives_back: bool = True) -> None:
+    with parts.db.begin() as session:
+        now = parts.clock.now()
+        calling_off.call_off(session, injection.injection_id, actor="x", now=now, gives_back=gives_back)
+
+
+def test_what_failed_while_it_was_replaced_can_be_sent_again_once_its_injection_stands(
+    parts: Parts, sender: Sender, contact: Contact, clock: SetClock
+) -> None:
+    make_injection(parts, contact)
+    clock.advance(DAY)
+    sender.send_due()
+    one = messages_of(parts, contact)[0]
+    second = make_injection(parts, contact)
+    report(parts, one.provider_sid or "", "failed", reference=one.id, error_code=30003)
+    took_back(parts, second)
+    with parts.db.begin() as session:
+        row = session.get_one(OutboundMessage, one.id)
+        assert decide(session, row, "again", actor="staff-1", now=clock.now()) is not None
+
+
+def test_a_step_is_given_back_when_it_turns_out_that_the_mistaken_one_never_went(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    first, second = mistaken(parts, contact, clock)
+    clock.advance(DAY)
+
+    def called_off_meanwhile(_sent: Sent) -> SendOutcome:
+        took_back(parts, second)
+        return NotSent("no connection", 0.0)
+
+    gateway.script = [called_off_meanwhile]
+    sender.send_due()
+    for _ in range(8):
+        clock.advance(DAY)
+        sender.send_due()
+        clock.advance(minutes(10))
+    went = [(m.injection_id, m.step) for m in messages_of(parts, contact) if m.status == "sent"]
+    kept = [m.step for m in messages_of(parts, contact) if m.injection_id == first.injection_id]
+    assert sorted(went) == sorted((first.injection_id, step) for step in kept)
+
+
+@pytest.mark.parametrize("ended", ["stop", "death"])
+def test_a_step_that_never_went_is_given_back_neither_to_the_dead_nor_after_a_stop(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock, ended: str
+) -> None:
+    _, second = mistaken(parts, contact, clock)
+    clock.advance(DAY)
+
+    def called_off_meanwhile(_sent: Sent) -> SendOutcome:
+        took_back(parts, second, gives_back=ended != "death")
+        if ended == "stop":
+            say_stop(parts, contact)
+        return NotSent("no connection", 0.0)
+
+    gateway.script = [called_off_meanwhile]
+    sender.send_due()
+    assert {m.status for m in messages_of(parts, contact)} == {"cancelled"}

@@ -409,3 +409,20 @@ def test_a_text_that_was_not_delivered_for_another_reason_counts(
     plan_one(parts, contact)
     sender.send_due()
     assert gateway.sends == []
+
+
+def test_where_staff_know_no_zone_any_more_a_next_turn_has_none(
+    parts: Parts, sender: Sender, contact: Contact, clock: SetClock
+) -> None:
+    make_injection(parts, contact, timezone="Pacific/Honolulu")
+    clock.instant = datetime(2026, 3, 5, 0, 30, tzinfo=UTC)
+    sender.send_due()
+    first = messages_of(parts, contact)[0]
+    assert first.status == "sent"
+    with parts.db.begin() as session:
+        not_known = changes.Choices(None, "en", "text")
+        there = session.get_one(Contact, contact.id)
+        changes.follow(session, there, not_known, staff="staff-1", now=clock.now())
+    report(parts, first.provider_sid or "", "failed", reference=first.id, error_code=30003)
+    (second,) = [one for one in messages_of(parts, contact) if one.turn == 1]
+    assert second.timezone is None

@@ -1,5 +1,6 @@
 """What is checked at the last moment before a request: consent, hours, use, words."""
 
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -11,15 +12,16 @@ from nurseline import db
 from nurseline.clock import SetClock
 from nurseline.consent import service as consent
 from nurseline.messaging import letting_go
+from nurseline.messaging.decisions import decide
 from nurseline.messaging.letting_go import NO_CONSENT, UNPREPARED
-from nurseline.messaging.models import Contact
+from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.outbox import cancel_planned, claim_due
 from nurseline.messaging.sending import Sender
-from nurseline.outcomes import NotSent
+from nurseline.outcomes import NotSent, Refused
 from nurseline.parts import Parts
 from nurseline.staff.message_words import caused
 from nurseline.staff.queries.messages import messages_to_check
-from tests.messaging.support import causes, claimed, force, send_one
+from tests.messaging.support import causes, claimed, force, report, send_one
 from tests.support.line import (
     OTHER_NUMBER,
     ZONE,
@@ -162,7 +164,7 @@ def test_an_answer_that_is_sent_once_more_does_not_wake_anybody(
         )
     sender.send_due()
     rows = messages_of(parts, make_contact(parts))
-    assert sorted(row.status for row in rows) == ["scheduled", "skipped"]
+    assert sorted(row.status for row in rows) == ["failed", "scheduled"]
     clock.instant = NINE
     sender.send_due()
     assert len(gateway.sends) == 1
@@ -365,3 +367,70 @@ def test_a_number_that_no_key_opens_stops_only_its_own_message(
     assert [sent.reference for sent in gateway.sends] == [whole]
     assert fetch(parts, broken).status == "scheduled"
     assert fetch(parts, broken).attempts == 0
+
+
+EVENING = datetime(2026, 3, 4, 1, 30, tzinfo=UTC)  # half past eight in New York, after the hours
+
+
+def to_check(parts: Parts) -> list[uuid.UUID]:
+    with parts.db.begin() as session:
+        return [one.message.id for one in messages_to_check(session, now=parts.clock.now()).rows]
+
+
+@pytest.mark.parametrize("purpose", ["staff", "confirmation"])
+def test_what_staff_have_sent_again_in_the_evening_goes_at_once(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock, purpose: str
+) -> None:
+    clock.instant = EVENING
+    message = plan_one(parts, contact, purpose, send_before=EVENING + timedelta(hours=12))
+    gateway.script = [Refused(99999, "unlisted")]
+    sender.send_due()
+    with parts.db.begin() as session:
+        row = session.get_one(OutboundMessage, message)
+        again = decide(session, row, "again", actor="staff-1", now=clock.now())
+    assert again is not None
+    sender.send_due()
+    assert fetch(parts, again).status == "sent"
+    assert fetch(parts, again).reason == ""
+
+
+@pytest.mark.parametrize("purpose", ["staff", "confirmation", "notice"])
+def test_what_goes_once_more_by_itself_waits_for_the_hours_and_is_shown_if_they_come_too_late(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock, purpose: str
+) -> None:
+    clock.instant = EVENING - timedelta(hours=1)
+    message = plan_one(parts, contact, purpose, send_before=EVENING + timedelta(hours=11))
+    sender.send_due()
+    report(parts, fetch(parts, message).provider_sid or "", "failed", reference=message, error_code=30003)
+    assert to_check(parts) == [], "it is sent once more"
+    clock.instant = EVENING
+    sender.send_due()
+    _, second = sorted(messages_of(parts, contact), key=lambda one: one.turn)
+    assert (second.status, second.reason) == ("failed", "too late after quiet hours")
+    assert to_check(parts) == [second.id]
+    assert len(gateway.sends) == 1
+
+
+def test_a_notice_that_was_tried_until_the_hours_ended_is_shown_to_staff(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    clock.instant = EVENING - minutes(35)
+    message = plan_one(parts, contact, "notice", send_before=EVENING + timedelta(hours=1))
+    gateway.script = [NotSent("no connection", 400.0)]
+    sender.send_due()
+    clock.advance(minutes(7))
+    sender.send_due()
+    assert fetch(parts, message).status == "failed"
+    assert to_check(parts) == [message]
+
+
+def test_a_text_of_staff_that_was_tried_until_it_was_too_late_is_shown_to_staff(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    message = plan_one(parts, contact, "staff", send_before=clock.now() + minutes(30))
+    gateway.script = [NotSent("no connection", 0.0)]
+    sender.send_due()
+    clock.advance(minutes(31))  # every worker was away
+    sender.send_due()
+    assert fetch(parts, message).status == "failed"
+    assert to_check(parts) == [message]

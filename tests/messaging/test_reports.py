@@ -28,6 +28,7 @@ from tests.support.line import (
     messages_of,
     minutes,
     plan_one,
+    say_start,
     sid,
 )
 
@@ -357,3 +358,30 @@ def test_a_report_kept_until_the_answer_of_the_request_is_applied_with_it(
     message = plan_one(parts, contact, "staff")
     sender.send_due()
     assert fetch(parts, message).status == "delivered"
+
+
+def test_a_late_21610_does_not_undo_a_start_that_came_since(
+    parts: Parts, sender: Sender, contact: Contact, clock: SetClock
+) -> None:
+    message, provider_sid = sent_one(parts, sender, contact)
+    clock.advance(minutes(3))
+    say_start(parts, contact)
+    later = plan_one(parts, contact)
+    clock.advance(minutes(1))
+    report(parts, provider_sid, "undelivered", reference=message, error_code=21610)
+    assert fetch(parts, message).status == "undelivered"
+    assert fetch(parts, later).status == "scheduled"
+    with parts.db.begin() as session:
+        assert consent.holds(session, contact.number_hash)
+
+
+def test_words_that_the_carrier_does_not_heed_do_not_answer_its_21610(
+    parts: Parts, sender: Sender, contact: Contact, clock: SetClock
+) -> None:
+    message, provider_sid = sent_one(parts, sender, contact)
+    clock.advance(minutes(3))
+    with parts.db.begin() as session:
+        consent.opt_in(session, consent.Record(contact.number_hash, clock.now(), "text", "messages again"))
+    report(parts, provider_sid, "undelivered", reference=message, error_code=21610)
+    with parts.db.begin() as session:
+        assert not consent.holds(session, contact.number_hash)

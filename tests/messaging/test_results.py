@@ -1,7 +1,11 @@
 """What becomes of a message for each thing that can come of asking the carrier."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from threading import Event, Thread
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -19,7 +23,9 @@ from nurseline.outcomes import Accepted, Ambiguous, NotSent, Refused, SendOutcom
 from nurseline.parts import Parts
 from tests.messaging.support import force, report
 from tests.support.line import (
+    OTHER_NUMBER,
     FakeGateway,
+    Sent,
     fetch,
     history,
     make_contact,
@@ -27,8 +33,10 @@ from tests.support.line import (
     messages_of,
     minutes,
     plan_one,
+    say_start,
     sid,
 )
+from tests.support.waiting import wait_for
 
 DOWN = NotSent("no connection", 0.0)
 
@@ -297,7 +305,7 @@ def test_one_result_that_cannot_be_written_leaves_the_others_of_its_batch_alone(
 LATE: list[tuple[SendOutcome, str]] = [
     (Accepted("SM" + "e" * 32), "sent"),
     (Refused(21211, "recipient"), "failed"),
-    (NotSent("no connection", 0.0), "unknown"),  # sure enough by now, but what is unknown is not sent again
+    (NotSent("no connection", 0.0), "failed"),  # what is unknown is not sent again by itself, even then
     (Ambiguous("no answer"), "unknown"),
 ]
 
@@ -360,3 +368,103 @@ def test_a_report_settles_a_send_whose_answer_got_lost(
     sender.send_due()
     row = fetch(parts, message)
     assert (row.status, row.provider_sid, row.reason) == ("sent", lost, "")
+
+
+def test_a_21610_that_answers_what_was_asked_before_a_start_does_not_undo_it(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    message = plan_one(parts, contact)
+
+    def started_meanwhile(_sent: Sent) -> SendOutcome:
+        clock.advance(timedelta(seconds=5))
+        say_start(parts, contact)
+        return Refused(21610, "opted_out")
+
+    gateway.script = [started_meanwhile]
+    sender.send_due()
+    assert fetch(parts, message).status == "failed"
+    with parts.db.begin() as session:
+        assert consent.holds(session, contact.number_hash)
+
+
+@pytest.mark.parametrize("outcome", [DOWN, Refused(20003, "configuration")])
+def test_what_surely_did_not_go_is_no_question_even_if_that_is_learnt_after_the_lease(
+    parts: Parts,
+    sender: Sender,
+    gateway: FakeGateway,
+    clock: SetClock,
+    contact: Contact,
+    outcome: SendOutcome,
+) -> None:
+    message = plan_one(parts, contact, send_before=clock.now() + timedelta(hours=5))
+
+    def slow(_sent: Sent) -> SendOutcome:
+        clock.advance(outbox.SENDING_LEASE + timedelta(seconds=1))
+        with parts.db.begin() as session:
+            outbox.take_back_stale(session, now=clock.now())
+        return outcome
+
+    gateway.script = [slow]
+    sender.send_due()
+    row = fetch(parts, message)
+    assert (row.status, row.check_after) == ("failed", None)
+    assert row.reason.startswith(outbox.GIVEN_UP)
+    assert history(parts, message)[-2:] == ["unknown", "failed"]
+
+
+def test_results_wait_for_a_ledger_that_somebody_else_holds(
+    parts: Parts, sender: Sender, gateway: FakeGateway
+) -> None:
+    """One number's row is held for longer than a statement waits; the carrier has the other message."""
+    held, free = make_contact(parts, agreed=True), make_contact(parts, OTHER_NUMBER, agreed=True)
+    waits, goes = plan_one(parts, held), plan_one(parts, free)
+    asked, seen = Event(), Event()
+
+    def hold() -> None:
+        with parts.db.begin() as session:
+            consent.holds(session, held.number_hash)
+            asked.set()
+            assert seen.wait(30)
+
+    holder = Thread(target=hold)
+
+    def down(_sent: Sent) -> SendOutcome:
+        holder.start()
+        assert asked.wait(10)
+        return DOWN
+
+    def let_go_in_the_end(failures: list[object]) -> None:
+        wait_for(lambda: len(failures) >= 3, 30, "three statements to have waited for the lock in vain")
+        wait_for(lambda: fetch(parts, goes).status == "sent", 30, "what the carrier has to be written")
+        seen.set()
+
+    gateway.script = [down, Accepted(sid())]
+    with quick_locks(parts) as failures:
+        watching = Thread(target=let_go_in_the_end, args=[failures])
+        watching.start()
+        sender.send_due()
+        watching.join()
+        holder.join()
+    assert [fetch(parts, one).status for one in (waits, goes)] == ["scheduled", "sent"]
+
+
+@contextmanager
+def quick_locks(parts: Parts) -> Iterator[list[object]]:
+    """No statement waits for a lock for longer than a fifth of a second; what failed is listed."""
+    failures: list[object] = []
+
+    def note(failure: object) -> None:
+        failures.append(failure)
+
+    def hurry(connection: Any, *_more: object) -> None:
+        connection.execute("SET lock_timeout = '200ms'")
+        connection.commit()
+
+    sa.event.listen(parts.db.engine, "checkout", hurry)
+    sa.event.listen(parts.db.engine, "handle_error", note)
+    try:
+        yield failures
+    finally:
+        sa.event.remove(parts.db.engine, "checkout", hurry)
+        sa.event.remove(parts.db.engine, "handle_error", note)
+        parts.db.engine.dispose()

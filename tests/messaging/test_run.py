@@ -168,7 +168,7 @@ class HeldUp(ThreadPoolExecutor):
         return super().submit(*asked, **more)
 
 
-@pytest.mark.parametrize(("others_see_it", "status"), [(True, "unknown"), (False, "scheduled")])
+@pytest.mark.parametrize(("others_see_it", "status"), [(True, "failed"), (False, "scheduled")])
 def test_a_request_that_was_held_up_is_not_made_late(
     parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, others_see_it: bool, status: str
 ) -> None:

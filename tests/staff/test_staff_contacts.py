@@ -88,7 +88,7 @@ def test_what_did_not_go_is_shown_with_the_reason(desk: Desk) -> None:
     text_out(desk, "lost words", "failed", reason="carrier error 30003", error_code=30003)
     page = desk.signed_in().get(f"/staff/contacts/{desk.contact().id}").text
     assert "Left out" in page
-    assert "Too late." in page
+    assert "It could not go in time." in page
     assert "Aftercare message, 72 hours" in page
     assert "The phone or its network could not take the message at that time. (Error 30003.)" in page
     assert "carrier error" not in page

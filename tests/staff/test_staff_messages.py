@@ -416,3 +416,10 @@ def test_every_decision_is_written_down(desk: Desk) -> None:
     with desk.parts.db.begin() as session:
         rows = session.execute(sa.select(StaffAudit.what, StaffAudit.contact_id))
         assert ("decided_message", desk.contact().id) in [tuple(row) for row in rows]
+
+
+def test_a_call_that_was_never_made_is_not_said_to_have_reached_nobody(desk: Desk) -> None:
+    reminder(desk, "failed", channel="call", reason="too late after quiet hours", sending_at=None)
+    page = desk.signed_in().get("/staff/messages").text
+    assert "It could not go in time: the hours for messages came too late." in page
+    assert "The call did not reach" not in page

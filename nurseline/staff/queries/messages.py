@@ -15,7 +15,7 @@ from sqlalchemy.sql import ColumnElement
 from nurseline.carrier.errors import meaning_of
 from nurseline.consent import service as consent
 from nurseline.messaging.decisions import BY_STAFF, undecided
-from nurseline.messaging.followups import in_time, next_turn_id
+from nurseline.messaging.followups import ONCE_MORE, in_time, next_turn_id
 from nurseline.messaging.models import OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import ANSWERS, GIVEN_UP
 from nurseline.messaging.reconcile import MISSED, NOT_READ, NOT_THERE
@@ -202,10 +202,11 @@ def known(message: OutboundMessage) -> str:
         return REFUSALS[meaning_of(message.error_code)]
     if message.reason.startswith(GIVEN_UP):
         return "The carrier could not be reached in time."
-    if message.channel == "call" and message.reason:
-        return f"The call did not reach the patient: {message.reason}."
-    if message.status == "failed" and message.reason and not message.reason.startswith(BY_STAFF):
-        return why(message.reason)
+    reason = "" if message.reason.startswith(BY_STAFF) else message.reason
+    if message.channel == "call" and reason and message.sending_at is not None:
+        return f"The call did not reach the patient: {reason}."
+    if message.status == "failed" and reason:
+        return why(reason)
     return "The carrier reported that it did not arrive, without a reason."
 
 
@@ -241,7 +242,8 @@ def _not_followed() -> ColumnElement[bool]:
         after.step == OutboundMessage.step,
         after.turn == OutboundMessage.turn + 1,
     )
-    # Only reminders have turns. Asked like this, each is looked up by itself; with EXISTS the planner would
-    # read every message there is.
+    # What belongs to no injection says so itself (`followups`). Asked like this, each is looked up by itself;
+    # with EXISTS the planner would read every message there is.
     nothing = followed.limit(1).scalar_subquery().is_(None)
-    return sa.or_(OutboundMessage.injection_id.is_(None), nothing)
+    alone = sa.and_(OutboundMessage.injection_id.is_(None), OutboundMessage.reason != ONCE_MORE)
+    return sa.or_(alone, sa.and_(OutboundMessage.injection_id.is_not(None), nothing))
