@@ -9,6 +9,7 @@ from typing import Final
 
 from nurseline.dialogue.moves import (
     ALL_BUSY,
+    ANSWERED,
     BEFORE_NINE,
     Heard,
     answer,
@@ -25,6 +26,7 @@ from nurseline.dialogue.moves import (
 )
 from nurseline.dialogue.places import (
     LISTS,
+    REMINDER,
     answer_id,
     candidates,
     named,
@@ -45,13 +47,15 @@ _IF_NOT: Final = MappingProxyType(
     {"record_consent": "done", "text_consent": "done", **dict.fromkeys(_ASKED_BACK.values(), "menu")}
 )
 """Where yes or no is asked: where a no leads."""
+_WORSE: Final = MappingProxyType({"well": ("question", "worse"), "question": ("worse",)})
+"""For each answer to a reminder: which ones correct it."""
 _GOODBYE: Final = re.compile(r"\b(?:good)?bye\b|\badios\b|\bchao\b|\bhasta (?:luego|pronto)\b")
 _PHONE: Final = re.compile(r"1?([2-9]\d{2}[2-9]\d{6})")
 
 
 def listen(at: Heard) -> Turn:
     """The turn for what was heard."""
-    for reading in (_rules, _here, _numbers, _commands, _topics, _names):
+    for reading in (_rules, _here, _corrected, _numbers, _commands, _topics, _names):
         turn = reading(at)
         if turn is not None:
             return turn
@@ -132,6 +136,13 @@ def _reminded(at: Heard) -> Turn | None:
     unclear = at.meaning.topic in ("unknown", "thanks")
     said = reminder_reply(at.state, at.words) if numbered or unclear else None
     return remind(at, said) if said else None
+
+
+def _corrected(at: Heard) -> Turn | None:
+    """A number that says worse than the one a reminder was just answered with: the first was mistyped."""
+    said = REMINDER.get(at.meaning.choice or 0)
+    corrects = _WORSE.get(at.state.recall(ANSWERED) or "", ())
+    return remind(at, said) if said in corrects else None
 
 
 def _number(at: Heard) -> Turn | None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from nurseline.content import Channel
 from nurseline.dialogue.listen import listen
-from nurseline.dialogue.moves import ALL_BUSY, Heard, alarm, arrive, request, waiting_for
+from nurseline.dialogue.moves import ALL_BUSY, ANSWERED, Heard, alarm, arrive, request, waiting_for
 from nurseline.dialogue.places import asked_again, names_a_person, prompt
 from nurseline.dialogue.state import (
     CONNECTED,
@@ -26,6 +26,8 @@ from nurseline.language.meaning import Meaning
 IDLE_SECONDS: Final = 30 * 60
 REMINDER_OPEN_SECONDS: Final = 7 * 24 * 3600
 """A reminder's question stays open until the next one asks, and the last one's for a week."""
+CORRECTION_OPEN_SECONDS: Final = 48 * 3600
+"""So long after its answer a reminder may be given a worse one: as long as one waits for the first."""
 
 _UNWELCOMED: Final = frozenset({"stop", "start", "help", "wrong_number", "emergency", "urgent"})
 _NUMBER_KEYS: Final = 11
@@ -166,7 +168,9 @@ def _alarming(meaning: Meaning) -> bool:
 
 
 def _patience(state: State) -> int:
-    return REMINDER_OPEN_SECONDS if state.place == "reminder" else IDLE_SECONDS
+    if state.place == "reminder":
+        return REMINDER_OPEN_SECONDS
+    return CORRECTION_OPEN_SECONDS if state.recall(ANSWERED) else IDLE_SECONDS
 
 
 def _language_of(

@@ -33,6 +33,7 @@ from nurseline.language.meaning import Meaning
 
 # In memory:
 BEFORE_NINE: Final = "before_nine"  # the language before the key 9 changed it
+ANSWERED: Final = "answered"  # texts: what a reminder was answered with, while a worse number may correct it
 ALL_BUSY: Final = "all_busy"  # every telephone has rung for this request, and nobody took the call
 _NURSE_WORDS: Final = ("nurse.done", "nurse.already")
 _WORDS: Final = {
@@ -42,8 +43,8 @@ _WORDS: Final = {
 }
 _FORGET: Final = dict.fromkeys(
     (
-        *("alarm", ALL_BUSY, "best_time", "candidates", "list", "number", "pending", "reason", "record"),
-        *("second", "text"),
+        *("alarm", ALL_BUSY, ANSWERED, "best_time", "candidates", "list", "number", "pending", "reason"),
+        *("record", "second", "text"),
     )
 )
 _LONGEST_BEST_TIME = 300
@@ -202,10 +203,17 @@ def remind(at: Heard, said: str) -> Turn:
         return request(at, "clinical", words=("reminder.worse", "reminder.worse"), effects=effects)
     if said == "question":
         effects = (AnswerReminder("question"),)
-        return request(at, "nurse", words=("reminder.question", "reminder.question"), effects=effects)
+        turn = request(at, "nurse", words=("reminder.question", "reminder.question"), effects=effects)
+        return turn if at.voice else _correctable(turn, said)
     state = replace(calm(at.state), place="done" if at.voice else "menu")
     hint = prompt(state, at.channel) if at.voice else ()
-    return Turn(state, (Say("reminder.well"), *hint), (AnswerReminder("well"),))
+    turn = Turn(state, (Say("reminder.well"), *hint), (AnswerReminder("well"),))
+    return turn if at.voice else _correctable(turn, "well")
+
+
+def _correctable(turn: Turn, said: str) -> Turn:
+    """The reminder stands in the thread, and our reply shows no other numbers: a worse one still counts."""
+    return replace(turn, state=turn.state.remember(**{ANSWERED: said}))
 
 
 def miss(at: Heard) -> Turn:

@@ -1,14 +1,18 @@
 """What patients answer to a reminder, and that they did not answer.
 
-A reminder asks one thing. What counts as its answer: the first text after it, as long as nothing was written
-in between and the reminder is not older than a week; and what follows while the line still asks (`State`
-remembers the reminder). An answer can be a number or words that stand for one (``well``, ``question``,
-``worse``), or anything else (``words``), which is read like every other text.
+A reminder asks one thing. What counts as its answer: the first text that was read as one, as long as the
+reminder is not older than a week; and what follows while the line still asks (`State` remembers the
+reminder). An answer can be a number or words that stand for one (``well``, ``question``, ``worse``), or
+anything else (``words``), which is read like every other text.
+
+A number that says worse corrects a milder one for two days, as long as the line has asked nothing since: a
+mistyped 1 is common, and the reminder still stands there. Nothing makes an answer milder.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -26,41 +30,51 @@ SILENCE = "silence"
 ANSWER_WITHIN = timedelta(hours=48)
 OPEN_FOR = timedelta(days=7)  # older than that, a "1" is more likely meant for the menu
 MENU_FOR = timedelta(minutes=30)  # a conversation that is younger goes on
+_MAY_HAVE_ARRIVED = ("sent", "delivered", "sending", "unknown")
+_UNSURE = frozenset({"sending", "unknown"})
+_REPLACES: Mapping[Answer, tuple[str, ...]] = {
+    "words": (SILENCE,),
+    "well": (SILENCE, "words"),
+    "question": (SILENCE, "words", "well"),
+    "worse": (SILENCE, "words", "well", "question"),
+}
 
 
 def in_view(
     session: Session, contact: Contact, *, last_text: datetime | None, now: datetime
 ) -> OutboundMessage | None:
-    """The reminder that a text which just came in answers: the newest after the patient's last text.
+    """The reminder that a text which just came in answers: the newest, if no text has answered it yet.
 
     ``last_text``: when the patient wrote before this, if ever. One that may not have arrived (``sending``,
-    ``unknown``) does not interrupt a menu in which the patient is just choosing.
+    ``unknown``) does not interrupt a menu in which the patient is just choosing; it stays open, since a text
+    that was not read as its answer left nothing in it.
     """
-    arrived = ["sent", "delivered"]
-    if last_text is None or now - last_text > MENU_FOR:
-        arrived += ["sending", "unknown"]
-    since = now - OPEN_FOR if last_text is None else max(last_text, now - OPEN_FOR)
-    return session.scalar(
+    answered = OutboundMessage.answer != SILENCE  # so it arrived, whatever was reported later
+    newest = session.scalar(
         sa.select(OutboundMessage)
         .where(
             to_contact(contact.id),
             REMINDERS,
             OutboundMessage.channel == "text",
-            OutboundMessage.status.in_(arrived),
-            OutboundMessage.sending_at > since,
+            sa.or_(OutboundMessage.status.in_(_MAY_HAVE_ARRIVED), answered),
+            OutboundMessage.sending_at > now - OPEN_FOR,
         )
         .order_by(OutboundMessage.sending_at.desc())
         .limit(1)
     )
+    if newest is None or newest.answer not in (None, SILENCE):
+        return None
+    choosing = last_text is not None and now - last_text <= MENU_FOR
+    return None if choosing and newest.status in _UNSURE else newest
 
 
 def note_answer(session: Session, reminder_id: uuid.UUID, answer: Answer, *, at: datetime) -> bool:
     """Write the answer into the reminder and its history; True if it was news.
 
-    An answer takes the place of silence, and one that is a choice that of mere words.
+    An answer takes the place of silence, one that is a choice that of mere words, and of two choices the
+    worse one stands.
     """
-    replaced = [SILENCE] if answer == "words" else [SILENCE, "words"]
-    open_for_it = sa.or_(OutboundMessage.answer.is_(None), OutboundMessage.answer.in_(replaced))
+    open_for_it = sa.or_(OutboundMessage.answer.is_(None), OutboundMessage.answer.in_(_REPLACES[answer]))
     noted = (
         sa.update(OutboundMessage)
         .where(OutboundMessage.id == reminder_id, REMINDERS, open_for_it)

@@ -77,7 +77,7 @@ class _Reading:
     words: str  # what staff should read: this text, after the one before where both together are an alarm
     new: bool  # the first text of this number
     idle: float | None  # seconds since the patient wrote, or since the reminder that this answers
-    answers_reminder: bool  # the first text after a reminder
+    answers_reminder: bool  # the first text that is read as a reminder's answer
     left: tuple[Effect, ...]  # a request that the patient was in the middle of when the reminder came
 
 
@@ -250,8 +250,11 @@ def _answer(parts: Parts, session: Session, reading: _Reading, inbound_id: uuid.
         # Not answered, since auto-replies abroad are what toll fraud lives on; but a person may look.
         turn = replace(turn, effects=(RequestCallback("admin"),))
     carry_out(parts, session, replace(party, source="text", words=""), reading.left)
+    answer = answer_in(turn.effects)
+    if answer is not None:
+        party = replace(party, source="reminder")  # also one that corrects the answer before
     done = carry_out(parts, session, party, turn.effects)
-    _note_reminder_answer(parts, session, reading, answer_in(turn.effects))
+    _note_reminder_answer(parts, session, reading, answer)
     turn, messages = worded(parts, turn, done, channel="text")
     reading.conversation.state = turn.state.to_json()
     reading.conversation.pending = bool(abandoned(turn.state, channel="text"))

@@ -270,6 +270,61 @@ def test_a_reminder_is_answered_by_one_number_even_hours_later(choice, answer, r
     assert talk.state.place == "menu"
 
 
+def asked_for(turn):
+    return [effect.reason for effect in turn.effects if isinstance(effect, RequestCallback)]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "answer", "reason"),
+    [(1, 2, "question", "nurse"), (1, 3, "worse", "clinical"), (2, 3, "worse", "clinical")],
+)
+def test_a_number_that_says_worse_corrects_the_one_before_it(first, then, answer, reason):
+    talk = Talk(state=reminded(State()))
+    talk.hear(number(first))
+    turn = talk.hear(number(then), idle_seconds=47 * 3600)
+    assert AnswerReminder(answer) in turn.effects
+    assert asked_for(turn) == [reason]
+
+
+@pytest.mark.parametrize("name", ["thanks", "help"])
+def test_courtesies_after_an_answer_leave_it_open_to_correction(name):
+    talk = Talk(state=reminded(State()))
+    talk.hear(number(1))
+    talk.hear(topic(name))
+    assert AnswerReminder("worse") in talk.hear(number(3)).effects
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "shown"),
+    [(3, 1, "menu.aftercare"), (3, 2, "answer.risks"), (2, 1, "menu.aftercare"), (1, 1, "menu.aftercare")],
+)
+def test_a_number_that_says_nothing_worse_belongs_to_the_menu(first, then, shown):
+    talk = Talk(state=reminded(State()))
+    talk.hear(number(first))
+    turn = talk.hear(number(then))
+    assert said(turn)[0] == shown
+    assert turn.effects == ()
+
+
+@pytest.mark.parametrize(
+    ("meaning", "shown"),
+    [(topic("menu"), "menu.about"), (number(1), "answer.duration"), (topic("recovery"), "menu.about")],
+)
+def test_a_number_after_anything_else_that_we_showed_belongs_to_that(meaning, shown):
+    talk = Talk(state=reminded(State()))
+    talk.hear(number(1))
+    talk.hear(meaning)
+    turn = talk.hear(number(3))
+    assert said(turn)[0] == shown
+    assert turn.effects == ()
+
+
+def test_two_days_after_its_answer_a_reminder_is_no_longer_corrected():
+    talk = Talk(state=reminded(State()))
+    talk.hear(number(1))
+    assert said(talk.hear(number(3), idle_seconds=49 * 3600)) == ["menu.about"]
+
+
 def test_free_words_after_a_reminder_are_read_like_any_other():
     talk = Talk(state=reminded(State()))
     assert said(talk.hear(topic("recovery")))[0] == "answer.recovery"

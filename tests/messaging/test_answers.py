@@ -69,10 +69,16 @@ def test_silence_is_only_what_follows_a_message_that_arrived_as_far_as_anybody_k
         ("silence", "words", "words"),
         ("words", "worse", "worse"),
         ("well", "words", "well"),
-        ("worse", "well", "worse"),  # the first choice stands; the next text is a new conversation
+        ("well", "question", "question"),
+        ("well", "worse", "worse"),
+        ("question", "worse", "worse"),
+        ("question", "well", "question"),
+        ("worse", "question", "worse"),
+        ("worse", "well", "worse"),
+        ("worse", "worse", "worse"),
     ],
 )
-def test_an_answer_takes_the_place_of_silence_and_a_choice_that_of_words(
+def test_an_answer_takes_the_place_of_silence_a_choice_that_of_words_and_the_worse_choice_stands(
     parts: Parts, contact: Contact, before: str | None, answer: str, after: str
 ) -> None:
     message = plan_one(parts, contact)

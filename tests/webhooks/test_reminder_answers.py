@@ -154,6 +154,122 @@ def test_a_number_in_the_middle_of_a_menu_answers_only_a_reminder_that_arrived(
     assert (shown in replies) == (answer is None)
 
 
+def now_known(carrier: Carrier, message: uuid.UUID, status: str) -> None:
+    """The carrier has reported what became of a reminder."""
+    with carrier.parts.db.begin() as session:
+        session.execute(sa.update(OutboundMessage).where(OutboundMessage.id == message).values(status=status))
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "reasons"),
+    [("1", "well", []), ("2", "question", ["nurse"]), ("3", "worse", ["clinical"])],
+)
+@pytest.mark.parametrize("later", [timedelta(seconds=30), 5 * HOUR, 2 * DAY])
+@pytest.mark.parametrize("status", ["unknown", "sending"])
+def test_a_text_meant_for_the_menu_leaves_a_reminder_on_its_way_open(
+    carrier: Carrier, status: str, later: timedelta, text: str, answer: str, reasons: list[str]
+) -> None:
+    carrier.text("menu")
+    carrier.clock.advance(timedelta(minutes=2))
+    asked = reminder(carrier, status)
+    carrier.text("1")
+    assert answer_to(carrier, asked) is None
+    now_known(carrier, asked, "delivered")
+    carrier.clock.advance(later)
+    carrier.text(text)
+    assert answer_to(carrier, asked) == answer
+    assert [item[:2] for item in items(carrier)] == [(reason, "reminder") for reason in reasons]
+
+
+def test_a_reminder_of_which_nothing_more_was_heard_is_answered_once_the_menu_is_left(
+    carrier: Carrier,
+) -> None:
+    carrier.text("menu")
+    asked = reminder(carrier, "unknown")
+    carrier.text("1")
+    carrier.clock.advance(HOUR)
+    carrier.text("3")
+    assert answer_to(carrier, asked) == "worse"
+
+
+def test_an_older_reminder_is_not_asked_again_when_the_answered_one_is_reported_as_lost(
+    carrier: Carrier,
+) -> None:
+    older = reminder(carrier, step="day1")
+    carrier.clock.advance(2 * DAY)
+    newer = reminder(carrier, "sent", step="day3")
+    carrier.text("2")
+    now_known(carrier, newer, "undelivered")
+    carrier.text("menu")
+    carrier.text("1")
+    assert (answer_to(carrier, older), answer_to(carrier, newer)) == (None, "question")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "answer", "reasons"),
+    [
+        ("1", "3", "worse", ["clinical"]),
+        ("1", "2", "question", ["nurse"]),
+        ("2", "3", "worse", ["clinical", "nurse"]),
+    ],
+)
+@pytest.mark.parametrize("later", [timedelta(minutes=1), 5 * HOUR, 2 * DAY])
+def test_a_worse_number_corrects_the_answer_and_raises_its_item(
+    carrier: Carrier, later: timedelta, first: str, then: str, answer: str, reasons: list[str]
+) -> None:
+    asked = reminder(carrier)
+    carrier.text(first)
+    carrier.clock.advance(later)
+    replies = carrier.text(then)
+    assert answer_to(carrier, asked) == answer
+    assert sorted(item[0] for item in items(carrier)) == reasons
+    assert {item[1] for item in items(carrier)} == {"reminder"}
+    assert not any(carrier.parts.say("menu.about", "en").text in reply for reply in replies)
+
+
+def test_a_key_for_the_menu_that_was_taken_as_well_does_not_swallow_the_answer_worse(
+    carrier: Carrier,
+) -> None:
+    carrier.text("menu")
+    carrier.clock.advance(timedelta(seconds=20))
+    asked = reminder(carrier, "sent")
+    carrier.text("1")
+    carrier.clock.advance(5 * HOUR)
+    carrier.text("3")
+    assert answer_to(carrier, asked) == "worse"
+    assert items(carrier) == [("clinical", "reminder", ["3"])]
+
+
+def test_a_milder_number_after_worse_takes_nothing_away(carrier: Carrier) -> None:
+    asked = reminder(carrier)
+    carrier.text("3")
+    for milder in ("1", "2"):
+        carrier.text(milder)
+    assert answer_to(carrier, asked) == "worse"
+    assert [item[:2] for item in items(carrier)] == [("clinical", "reminder")]
+
+
+@pytest.mark.parametrize(("between", "shown"), [("menu", "menu.about"), ("1", "answer.duration")])
+def test_after_a_list_that_was_shown_since_the_answer_its_numbers_count(
+    carrier: Carrier, between: str, shown: str
+) -> None:
+    asked = reminder(carrier)
+    carrier.text("1")
+    carrier.text(between)
+    replies = carrier.text("3")
+    assert any(carrier.parts.say(shown, "en").text in reply for reply in replies)
+    assert (answer_to(carrier, asked), items(carrier)) == ("well", [])
+
+
+def test_a_later_reminder_is_answered_and_not_the_one_before_corrected(carrier: Carrier) -> None:
+    before = reminder(carrier, step="day1")
+    carrier.text("1")
+    carrier.clock.advance(DAY)
+    asked = reminder(carrier, step="day3")
+    carrier.text("3")
+    assert (answer_to(carrier, before), answer_to(carrier, asked)) == ("well", "worse")
+
+
 @pytest.mark.parametrize("status", ["unknown", "sending"])
 def test_a_reminder_that_may_have_arrived_is_answered_when_nothing_else_is_going_on(
     carrier: Carrier, status: str
