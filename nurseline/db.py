@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Connection, Dialect, Engine, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
@@ -22,6 +22,8 @@ CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
 LOCK_SECONDS = 4
 IDLE_SECONDS = 60
+# What may come of the contents of one row. Anything else, such as a time limit, is not the row's fault.
+OF_A_ROW = (ValueError, LookupError, TypeError, AttributeError, SQLAlchemyError)
 
 
 class Base(DeclarativeBase):
@@ -184,6 +186,20 @@ def away(error: DBAPIError) -> bool:
 def locked(error: DBAPIError) -> bool:
     """Whether somebody else held for too long what was to be changed: the same may work in a moment."""
     return getattr(error.orig, "sqlstate", None) in {"55P03", "40P01"}  # a lock timed out; a deadlock
+
+
+@contextmanager
+def apart(tell: Callable[[Exception], None]) -> Iterator[None]:
+    """Around what is done for one row of many: if no key opens it, ``tell`` hears so and the others go on.
+
+    The same for whatever else may come of one row. A database that is away is raised.
+    """
+    try:
+        yield
+    except OF_A_ROW as error:
+        if isinstance(error, DBAPIError) and away(error):
+            raise
+        tell(error)
 
 
 def upgrade(url: str, revision: str = "head") -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy.exc import DBAPIError
 
 from nurseline.aftercare import handed_in
 from nurseline.callbacks import escalation, voicemail
 from nurseline.callbacks.lost_calls import look_after
 from nurseline.callbacks.service import come_back, give_back_expired
+from nurseline.db import away
 from nurseline.messaging.answers import record_silence
 from nurseline.messaging.call_checks import check_calls
 from nurseline.messaging.outbox import take_back_stale
@@ -22,6 +30,7 @@ from workers.broker import ROUTES
 log = structlog.get_logger(__name__)
 
 MOST = 100_000  # far above what one task sends: its time ends first
+Given = TypeVar("Given")
 
 
 @app.task(name=SEND_URGENT, base=Wakeup)
@@ -44,17 +53,15 @@ def tidy() -> None:
     record that they did not answer.
     """
     now = parts().clock.now()
-    with parts().db.begin() as session:
-        take_back_stale(session, now=now)
-    with parts().db.begin() as session:
-        give_back_expired(session, now=now)
-    with parts().db.begin() as session:
-        come_back(session, now=now)
-    collect(parts())
-    with parts().db.begin() as session:
-        record_silence(session, now=now)
-    with parts().db.begin() as session:
-        handed_in.forget_old(session, now=now)
+    steps: dict[str, Callable[[], object]] = {
+        "stale": partial(_in_transaction, take_back_stale, now),
+        "expired": partial(_in_transaction, give_back_expired, now),
+        "come back": partial(_in_transaction, come_back, now),
+        "left": lambda: collect(parts()),
+        "silence": partial(_in_transaction, record_silence, now),
+        "files": partial(_in_transaction, handed_in.forget_old, now),
+    }
+    _each_step(steps)
 
 
 @app.task(name="escalate", base=Wakeup)
@@ -84,8 +91,12 @@ def look_up_unknown() -> int:
 @app.task(name="poll_sent", base=Wakeup)
 def poll_sent() -> int:
     """Ask the carrier about messages and calls of which no final report came."""
-    callbacks = look_after(parts().db, parts().clock, parts().telephone)
-    return poll(parts().sender) + check_calls(parts().sender) + callbacks
+    steps = {
+        "callbacks": lambda: look_after(parts().db, parts().clock, parts().telephone),
+        "texts": lambda: poll(parts().sender),
+        "calls": lambda: check_calls(parts().sender),
+    }
+    return sum(_each_step(steps))
 
 
 @app.task(name="look_around", base=Wakeup)
@@ -106,3 +117,30 @@ def look_around(calm: bool) -> list[str]:
         if queue in silent and (queue == URGENT or queue in app.amqp.queues.consume_from):
             app.tasks[task].run()
     return silent
+
+
+def _in_transaction(work: Callable[..., object], now: datetime) -> object:
+    with parts().db.begin() as session:
+        return work(session, now=now)
+
+
+def _each_step(steps: Mapping[str, Callable[[], Given]]) -> list[Given]:
+    """What each step gave. One that fails keeps none of the others from its turn; then it is raised.
+
+    A database that is away, or a time that is over, ends all of them at once.
+    """
+    given: list[Given] = []
+    failed: list[Exception] = []
+    for name, step in steps.items():
+        try:
+            given.append(step())
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:
+            if isinstance(error, DBAPIError) and away(error):
+                raise
+            log.error("step.failed", step=name, error=type(error).__name__)
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return given

@@ -18,7 +18,8 @@ import structlog
 from sqlalchemy.orm import Session
 
 from nurseline.messaging.call_reports import CallReport, apply_call_report
-from nurseline.messaging.checks import ASKING, next_check
+from nurseline.messaging.checking import one_of_many, take_due
+from nurseline.messaging.checks import next_check
 from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.reconcile import missed
 from nurseline.messaging.sending import Sender
@@ -47,39 +48,22 @@ def check_calls(sender: Sender, *, limit: int = 50) -> int:
         except OSError:
             log.warning("call_check.unreachable")
             break
-        with sender.db.begin() as session:
+        with one_of_many(sender.db, sender.clock, wanted.id), sender.db.begin() as session:
             moved += _settle(sender, session, wanted, listing)
     return moved
 
 
 def _take(sender: Sender, limit: int) -> list[_Wanted]:
-    """Those whose time has come, kept from other processes while we ask."""
+    """Those whose time has come, as far as they can be read."""
     now = sender.clock.now()
-    with sender.db.begin() as session:
-        rows = session.scalars(
-            sa.select(OutboundMessage)
-            .where(
-                OutboundMessage.check_after.is_not(None),
-                OutboundMessage.check_after <= now,
-                OutboundMessage.status.in_(("sent", "unknown")),
-                OutboundMessage.channel == "call",
-            )
-            .order_by(OutboundMessage.check_after)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        ).all()
-        for row in rows:
-            row.check_after = now + ASKING
-        return [
-            _Wanted(
-                row.id,
-                "sent" if row.status == "sent" else "unknown",
-                row.contact.number,
-                row.sending_at or now,
-                row.provider_sid,
-            )
-            for row in rows
-        ]
+    which = (OutboundMessage.status.in_(("sent", "unknown")), OutboundMessage.channel == "call")
+    read: list[_Wanted] = []
+    for one, sid in take_due(sender.db, *which, now=now, limit=limit):
+        with one_of_many(sender.db, sender.clock, one), sender.db.begin() as session:
+            row = session.get_one(OutboundMessage, one)
+            status: Literal["sent", "unknown"] = "sent" if row.status == "sent" else "unknown"
+            read.append(_Wanted(one, status, row.contact.number, row.sending_at or now, sid))
+    return read
 
 
 def _ask(sender: Sender, wanted: _Wanted) -> Listing:

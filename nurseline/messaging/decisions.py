@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
 from nurseline.consent import service as consent
+from nurseline.messaging.answers import SILENCE
 from nurseline.messaging.followups import follow
 from nurseline.messaging.models import OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import ANSWERS, MOVES, ORDERED
@@ -48,11 +49,18 @@ class DecidedError(DecisionError):
 
 
 def undecided() -> ColumnElement[bool]:
-    """SQL condition: staff have something to decide about this message."""
+    """SQL condition: staff have something to decide about this message.
+
+    Not about a call that the patient answered, by key or in words: they heard it. The report that they hung
+    up during the words may overtake the answer, and is final.
+    """
     # Written out, so that the planner knows that the index on these fits.
     waiting: sa.BindParameter[str] = sa.bindparam("waiting", TO_CHECK, expanding=True, literal_execute=True)
+    unanswered = sa.or_(OutboundMessage.answer.is_(None), OutboundMessage.answer == SILENCE)
     return sa.and_(
-        OutboundMessage.status.in_(waiting), OutboundMessage.reason.not_like(f"{BY_STAFF}%", escape="\\")
+        OutboundMessage.status.in_(waiting),
+        OutboundMessage.reason.not_like(f"{BY_STAFF}%", escape="\\"),
+        sa.or_(OutboundMessage.channel != "call", unanswered),
     )
 
 

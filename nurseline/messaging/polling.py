@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from nurseline.messaging.asking import SECONDS, ask_all
-from nurseline.messaging.checks import ASKING, next_check
+from nurseline.messaging.checking import one_of_many, take_due
+from nurseline.messaging.checks import next_check
 from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.outbox import MOVES
 from nurseline.messaging.reports import STATUS, Report, advance
@@ -25,7 +26,7 @@ def poll_sent(sender: Sender, *, limit: int = 100, seconds: float = SECONDS) -> 
     while whole and (taken := _take(sender, limit)):
         answers, whole = ask_all(taken, lambda one: sender.gateway.look(one[1]), until=until)
         for (message_id, _), standing in answers:
-            with sender.db.begin() as session:
+            with one_of_many(sender.db, sender.clock, message_id), sender.db.begin() as session:
                 moved += _note(session, sender, message_id, standing)
         if len(taken) < limit or time.monotonic() > until:
             break
@@ -33,29 +34,16 @@ def poll_sent(sender: Sender, *, limit: int = 100, seconds: float = SECONDS) -> 
 
 
 def _take(sender: Sender, limit: int) -> list[tuple[uuid.UUID, str]]:
-    """Those whose time has come, kept from other processes while we ask."""
-    now = sender.clock.now()
-    due = (
-        sa.select(OutboundMessage.id)
-        .where(
-            OutboundMessage.check_after.is_not(None),
-            OutboundMessage.check_after <= now,
-            OutboundMessage.status == "sent",
-            OutboundMessage.channel == "text",
-            OutboundMessage.provider_sid.is_not(None),
-        )
-        .order_by(OutboundMessage.check_after)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+    """Texts whose time has come, with their sids."""
+    taken = take_due(
+        sender.db,
+        OutboundMessage.status == "sent",
+        OutboundMessage.channel == "text",
+        OutboundMessage.provider_sid.is_not(None),
+        now=sender.clock.now(),
+        limit=limit,
     )
-    taken = (
-        sa.update(OutboundMessage)
-        .where(OutboundMessage.id.in_(due.scalar_subquery()))
-        .values(check_after=now + ASKING)
-        .returning(OutboundMessage.id, OutboundMessage.provider_sid)
-    )
-    with sender.db.begin() as session:
-        return [(message_id, str(sid)) for message_id, sid in session.execute(taken)]
+    return [(message_id, str(sid)) for message_id, sid in taken]
 
 
 def _note(session: Session, sender: Sender, message_id: uuid.UUID, standing: Standing | None) -> int:

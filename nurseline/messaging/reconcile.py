@@ -22,7 +22,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from nurseline.messaging.asking import SECONDS, ask_all
-from nurseline.messaging.checks import ASKING, next_check
+from nurseline.messaging.checking import one_of_many, take_due
+from nurseline.messaging.checks import next_check
 from nurseline.messaging.decisions import BY_STAFF, CAUSES
 from nurseline.messaging.models import DeliveryReport, OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import MOVES
@@ -59,13 +60,10 @@ def look_up_unknown(sender: Sender, *, limit: int = 50, seconds: float = SECONDS
     """
     found, until, whole = 0, time.monotonic() + seconds, True
     while whole and (taken := _take(sender, limit)):
-        answers, whole = ask_all(taken, partial(_ask, sender), until=until)
+        answers, whole = ask_all(_read(sender, taken), partial(_ask, sender), until=until)
         for wanted, listing in answers:
-            try:
-                with sender.db.begin() as session:
-                    found += _settle(session, sender, wanted, listing)
-            except IntegrityError:  # somebody else has just given this sid to another message: next time
-                log.info("lookup.overtaken", message=str(wanted.id))
+            with one_of_many(sender.db, sender.clock, wanted.id):
+                found += _settled(sender, wanted, listing)
         if len(taken) < limit or time.monotonic() > until:
             break
     return found
@@ -75,25 +73,30 @@ def _ask(sender: Sender, wanted: _Wanted) -> Listing:
     return sender.gateway.find(to=wanted.to, body=wanted.body, since=wanted.since)
 
 
-def _take(sender: Sender, limit: int) -> list[_Wanted]:
-    """Those whose time has come, kept from other processes while we ask."""
-    now = sender.clock.now()
-    with sender.db.begin() as session:
-        rows = session.scalars(
-            sa.select(OutboundMessage)
-            .where(
-                OutboundMessage.check_after.is_not(None),
-                OutboundMessage.check_after <= now,
-                OutboundMessage.status == "unknown",
-                OutboundMessage.channel == "text",
-            )
-            .order_by(OutboundMessage.check_after)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        ).all()
-        for row in rows:
-            row.check_after = now + ASKING
-        return [_Wanted(row.id, row.contact.number, row.body or "", row.sending_at or now) for row in rows]
+def _take(sender: Sender, limit: int) -> list[uuid.UUID]:
+    """Texts of unknown outcome whose time has come."""
+    which = (OutboundMessage.status == "unknown", OutboundMessage.channel == "text")
+    return [one for one, _ in take_due(sender.db, *which, now=sender.clock.now(), limit=limit)]
+
+
+def _read(sender: Sender, ids: Sequence[uuid.UUID]) -> list[_Wanted]:
+    """What to look for, of those that can be read."""
+    read: list[_Wanted] = []
+    for one in ids:
+        with one_of_many(sender.db, sender.clock, one), sender.db.begin() as session:
+            row = session.get_one(OutboundMessage, one)
+            since = row.sending_at or sender.clock.now()
+            read.append(_Wanted(one, row.contact.number, row.body or "", since))
+    return read
+
+
+def _settled(sender: Sender, wanted: _Wanted, listing: Listing) -> int:
+    try:
+        with sender.db.begin() as session:
+            return _settle(session, sender, wanted, listing)
+    except IntegrityError:  # somebody else has just given this sid to another message: next time
+        log.info("lookup.overtaken", message=str(wanted.id))
+        return 0
 
 
 def _settle(session: Session, sender: Sender, wanted: _Wanted, listing: Listing) -> int:

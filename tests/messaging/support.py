@@ -4,6 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -104,3 +105,18 @@ def statuses(parts: Parts) -> Counter[str]:
             sa.select(OutboundMessage.status, sa.func.count()).group_by(OutboundMessage.status)
         )
         return Counter(dict(rows.all()))
+
+
+def damage(parts: Parts, message_id: uuid.UUID, *, number: bool = False) -> None:
+    """Make the words of a message, or the number that it goes to, such that no key opens them."""
+    words = "UPDATE outbound_messages SET body = 'x' WHERE id = :id"
+    of_contact = "UPDATE contacts SET number = 'x' FROM outbound_messages m WHERE m.contact_id = contacts.id"
+    with parts.db.begin() as session:
+        session.execute(sa.text(f"{of_contact} AND m.id = :id" if number else words), {"id": message_id})
+
+
+def checked_next(parts: Parts, message_id: uuid.UUID) -> datetime | None:
+    """When the carrier is asked about a message, read or not."""
+    query = sa.select(OutboundMessage.check_after).where(OutboundMessage.id == message_id)
+    with parts.db.begin() as session:
+        return session.scalar(query)

@@ -16,9 +16,10 @@ from nurseline.messaging.reconcile import NOT_THERE
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Ambiguous, Refused, Standing
 from nurseline.parts import Parts
-from tests.messaging.support import causes
+from tests.messaging.support import causes, checked_next, damage
 from tests.support.line import (
     NUMBER,
+    OTHER_NUMBER,
     FakeGateway,
     fetch,
     history,
@@ -297,3 +298,17 @@ def test_a_carrier_that_cannot_be_asked_changes_nothing(
     clock.advance(minutes(6))
     assert check_calls(sender) == 1
     assert fetch(parts, message).status == "sent"
+
+
+def test_a_call_to_a_number_that_no_key_opens_keeps_no_other_from_being_asked_about(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    damaged = called(parts, sender, gateway, contact, WEEK)
+    other = called(parts, sender, gateway, make_contact(parts, OTHER_NUMBER), WEEK)
+    known = fetch(parts, other).provider_sid or ""
+    gateway.stands[known] = Standing(known, "no-answer", clock.now(), seconds=0)
+    damage(parts, damaged, number=True)
+    clock.advance(minutes(16))
+    assert check_calls(sender) == 1
+    assert fetch(parts, other).status == "undelivered"
+    assert checked_next(parts, damaged) == clock.now() + minutes(44)

@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import CapturedCall, CapturingLogger
 
 from nurseline.clock import SetClock
+from nurseline.messaging import checking
 from nurseline.messaging.checks import UNKNOWN_CHECKS
 from nurseline.messaging.decisions import CAUSES, Decision, decide
 from nurseline.messaging.models import Contact, OutboundMessage
@@ -17,8 +19,9 @@ from nurseline.messaging.reconcile import MISSED, NOT_READ, NOT_THERE, look_up_u
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Accepted, Ambiguous, Standing
 from nurseline.parts import Parts
-from tests.messaging.support import causes, force, report
+from tests.messaging.support import causes, checked_next, damage, force, report
 from tests.support.line import (
+    OTHER_NUMBER,
     TUESDAY,
     FakeGateway,
     at_once,
@@ -354,3 +357,40 @@ def test_who_was_asked_for_at_the_very_moment_gets_the_sid(asked: list[object], 
     theirs = [Standing(f"SM{n}", "sent", ours[n][1]) for n in sorted(chosen)]  # type: ignore[arg-type]
     paired = pair(ours, theirs)  # type: ignore[arg-type]
     assert {message: one.sid for message, one in paired.items()} == {ours[n][0]: f"SM{n}" for n in chosen}
+
+
+@pytest.mark.parametrize("field", ["words", "number"])
+def test_a_message_that_no_key_opens_keeps_no_other_from_being_looked_up(
+    parts: Parts,
+    sender: Sender,
+    gateway: FakeGateway,
+    clock: SetClock,
+    contact: Contact,
+    monkeypatch: pytest.MonkeyPatch,
+    field: str,
+) -> None:
+    damaged = unknown_one(parts, sender, gateway, contact)
+    other = unknown_one(parts, sender, gateway, make_contact(parts, OTHER_NUMBER, agreed=True), "Others.")
+    damage(parts, damaged, number=field == "number")
+    gateway.held["Others."] = [there := sid()]
+    clock.advance(minutes(1) + SECOND)
+    monkeypatch.setattr(checking, "log", logs := CapturingLogger())
+    assert look_up_unknown(sender, limit=1) == 1
+    assert look_up_unknown(sender) == 0
+    assert fetch(parts, other).provider_sid == there
+    told = {"message": str(damaged), "error": "UndecryptableError"}
+    assert logs.calls == [CapturedCall("error", ("message.not_checked",), told)]
+    assert checked_next(parts, damaged) == TUESDAY + UNKNOWN_CHECKS[1]
+
+
+def test_a_message_that_can_be_read_again_is_looked_up_again(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, contact: Contact
+) -> None:
+    message = unknown_one(parts, sender, gateway, contact)
+    damage(parts, message)
+    clock.advance(minutes(1) + SECOND)
+    look_up_unknown(sender)
+    force(parts, message, body="Words.")
+    gateway.held["Words."] = [sid()]
+    clock.advance(minutes(1))
+    assert look_up_unknown(sender) == 1

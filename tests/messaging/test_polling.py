@@ -5,17 +5,20 @@ import uuid
 from dataclasses import replace
 from datetime import timedelta
 
+import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
+from structlog.testing import CapturedCall, CapturingLogger
 
 from nurseline.clock import SetClock
-from nurseline.messaging import asking
+from nurseline.messaging import asking, checking, polling
 from nurseline.messaging.checks import SENT_CHECKS
 from nurseline.messaging.models import Contact
 from nurseline.messaging.polling import FORGOTTEN, poll_sent
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Standing
 from nurseline.parts import Parts
-from tests.messaging.support import causes, force, report
+from tests.messaging.support import causes, checked_next, damage, force, report
 from tests.support.line import TUESDAY, FakeGateway, at_once, fetch, history, make_contact, minutes, plan_one
 
 SECOND = timedelta(seconds=1)
@@ -180,3 +183,37 @@ def test_a_carrier_that_cannot_be_asked_is_not_asked_about_the_rest(monkeypatch:
 def test_all_are_asked_where_nothing_is_in_the_way() -> None:
     answers, whole = asking.ask_all(range(50), str, until=time.monotonic() + 60)
     assert (answers, whole) == ([(item, str(item)) for item in range(50)], True)
+
+
+def test_a_text_that_no_key_opens_keeps_no_other_from_being_asked_about(
+    parts: Parts,
+    sender: Sender,
+    gateway: FakeGateway,
+    clock: SetClock,
+    contact: Contact,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    damaged, known = sent_one(parts, sender, contact)
+    others = [sent_one(parts, sender, contact) for _ in range(3)]
+    damage(parts, damaged)
+    for one in (known, *(there for _, there in others)):
+        gateway.stands[one] = Standing(one, "delivered", TUESDAY)
+    clock.advance(SENT_CHECKS[0] + SECOND)
+    monkeypatch.setattr(checking, "log", logs := CapturingLogger())
+    assert poll_sent(sender, limit=2) == 3
+    assert poll_sent(sender) == 0
+    assert {fetch(parts, one).status for one, _ in others} == {"delivered"}
+    told = {"message": str(damaged), "error": "UndecryptableError"}
+    assert logs.calls == [CapturedCall("error", ("message.not_checked",), told)]
+    assert checked_next(parts, damaged) == TUESDAY + SENT_CHECKS[1]
+
+
+def test_a_database_that_is_away_still_ends_the_asking(
+    parts: Parts, sender: Sender, clock: SetClock, contact: Contact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent_one(parts, sender, contact)
+    clock.advance(SENT_CHECKS[0] + SECOND)
+    gone = OperationalError("", {}, psycopg.OperationalError())
+    monkeypatch.setattr(polling, "_note", lambda *_: (_ for _ in ()).throw(gone))
+    with pytest.raises(OperationalError):
+        poll_sent(sender)

@@ -22,6 +22,7 @@ from nurseline.messaging.outbox import MOVES
 from nurseline.messaging.sending import Sender
 from nurseline.outcomes import NotSent
 from nurseline.parts import Parts
+from nurseline.staff.queries.messages import messages_to_check
 from nurseline.transitions import Each
 from tests.messaging.support import STATUSES
 from tests.support.line import FakeGateway, make_contact, minutes, plan_one
@@ -153,3 +154,11 @@ def test_a_stop_reads_only_the_rows_of_its_number(parts: Parts) -> None:
         consent.hold_all(session, [contact.number_hash])
         outbox.cancel_planned(session, contact.number_hash, at=parts.clock.now(), reason="test")
     assert indexes_of(seen) <= KEYS | OF_A_NUMBER
+
+
+@pytest.mark.usefixtures("counted_when_quiet")
+def test_what_staff_are_to_check_is_read_along_its_index(parts: Parts) -> None:
+    with no_whole_tables(parts) as (session, seen):
+        messages_to_check(session, now=parts.clock.now())
+    assert seen
+    assert all("ix_outbound_to_check" in indexes_of([one]) for one in seen)

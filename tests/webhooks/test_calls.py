@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from nurseline.consent.models import ConsentEvent
 from nurseline.messaging.models import Call, CallStep, Contact
-from nurseline.webhooks import calls
+from nurseline.webhooks import calls, leftovers
 from tests.webhooks.support import Carrier, heard, items, new_sid
 
 
@@ -149,6 +150,17 @@ def test_hanging_up_in_the_middle_of_a_request_does_not_lose_it(carrier: Carrier
     with carrier.parts.db.begin() as session:
         call = session.scalars(sa.select(Call)).one()
         assert (call.carrier_status, call.seconds) == ("completed", 31)
+
+
+def test_a_request_left_in_a_call_that_no_key_opens_keeps_no_other_from_staff(carrier: Carrier) -> None:
+    for caller in ("+12025550123", "+12025550199"):
+        carrier.call(sid := new_sid("CA"), 0, caller=caller)
+        carrier.call(sid, 1, caller=caller, Digits="4")
+        with carrier.parts.db.begin() as session:
+            session.execute(sa.text("UPDATE calls SET state = 'x' WHERE (SELECT count(*) FROM calls) = 1"))
+    carrier.clock.advance(calls.FORGOTTEN + timedelta(minutes=1))
+    assert [leftovers.collect(carrier.parts) for _ in range(2)] == [1, 0]
+    assert [item.reason for item in items(carrier)] == ["schedule"]
 
 
 def test_what_a_caller_heard_is_recorded_with_its_versions(carrier: Carrier) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ import pytest
 
 from nurseline.messaging.rate import NoLimit
 from nurseline.outcomes import Ambiguous
+from nurseline.staff.queries.messages import known, messages_to_check
 from nurseline.staff.words import CALLS
 from tests.support.line import FakeGateway, make_contact, make_injection, messages_of
 from tests.webhooks.support import PATIENT, Carrier, OurCall, Place, items, new_sid
@@ -64,6 +66,39 @@ def test_whoever_hangs_up_during_the_words_is_not_called_again(place: Place) -> 
     assert call.row.reason in CALLS
     contact = make_contact(call.carrier.parts, PATIENT)
     assert {row.turn for row in messages_of(call.carrier.parts, contact)} == {0}
+
+
+@pytest.mark.parametrize(("key", "answer"), [("1", "well"), ("3", "worse")])
+def test_an_answer_that_the_end_of_its_call_overtook_leaves_staff_nothing_to_check(
+    place: Place, key: str, answer: str
+) -> None:
+    call = place()
+    call.ask()
+    call.report("completed", 3)
+    assert to_check(call) == [call.message]
+    call.key(key)
+    assert call.row.answer == answer
+    assert to_check(call) == []
+    assert "did reach" in known(call.row)
+    call.report("completed", 3)
+    assert to_check(call) == []
+    contact = make_contact(call.carrier.parts, PATIENT)
+    assert {row.turn for row in messages_of(call.carrier.parts, contact)} == {0}, "nobody is called again"
+
+
+def test_silence_that_the_end_of_a_call_overtook_is_no_answer(place: Place) -> None:
+    call = place()
+    call.ask()
+    call.report("completed", 3)
+    call.silence()
+    assert to_check(call) == [call.message]
+
+
+def to_check(call: OurCall) -> list[uuid.UUID]:
+    """What staff find under "Messages to check"."""
+    with call.carrier.parts.db.begin() as session:
+        found = messages_to_check(session, now=call.carrier.clock.now())
+        return [check.message.id for check in found.rows]
 
 
 def test_a_late_report_takes_nothing_back(place: Place) -> None:

@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import CapturedCall, CapturingLogger
 
 from nurseline.aftercare.service import Enrolment, enrol
 from nurseline.callbacks.models import CallbackWords
 from nurseline.consent.models import ConsentEvent
 from nurseline.consent.service import state_of
 from nurseline.messaging.contacts import contact_for
-from nurseline.messaging.models import Contact, InboundMessage, OutboundMessage
+from nurseline.messaging.models import Contact, Conversation, InboundMessage, OutboundMessage
 from nurseline.webhooks import leftovers
 from tests.webhooks.support import PATIENT, Carrier, items, new_sid
 
@@ -219,6 +220,25 @@ def test_half_an_hour_of_silence_returns_to_the_top_and_keeps_the_request_that_w
     assert [item.reason for item in items(carrier)] == ["schedule"]
     (reply,) = carrier.text("1")
     assert "morning" not in reply.lower()
+
+
+@pytest.mark.parametrize("field", ["conversations SET state", "contacts SET number"])
+def test_a_request_that_was_left_and_no_key_opens_keeps_no_other_from_staff(
+    carrier: Carrier, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    monkeypatch.setattr(leftovers, "BATCH", 1)
+    key = "contact_id" if "state" in field else "id"
+    carrier.text("schedule")
+    with carrier.parts.db.begin() as session:
+        damaged = session.scalars(sa.select(Conversation.contact_id)).one()
+        session.execute(sa.text(f"UPDATE {field} = 'x' WHERE {key} = :id"), {"id": damaged})
+    carrier.text("schedule", sender="+12025550199")
+    carrier.clock.advance(timedelta(minutes=31))
+    monkeypatch.setattr(leftovers, "log", logs := CapturingLogger())
+    assert [leftovers.collect(carrier.parts) for _ in range(3)] == [1, 0, 0]
+    told = {"left": str(damaged), "error": "UndecryptableError"}
+    assert logs.calls == [CapturedCall("error", ("leftover.not_read",), told)]
+    assert [item.reason for item in items(carrier)] == ["schedule"]
 
 
 def test_a_number_that_texts_without_end_is_not_answered_without_end_except_in_an_emergency(

@@ -1,6 +1,12 @@
 """What beat does for the queue: items come back when their time has come, and rise when nobody takes them."""
 
+from collections.abc import Callable
+
+import psycopg
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy.exc import OperationalError
+from structlog.testing import CapturingLogger
 
 from nurseline.callbacks.service import LEASE
 from nurseline.clock import SetClock
@@ -46,3 +52,51 @@ def test_escalating_raises_what_nobody_takes_however_often_it_is_asked_for(
 def test_escalating_has_the_worker_that_never_stands_behind_reminders() -> None:
     assert broker.ROUTES["escalate"] == URGENT
     assert broker.EVERY["escalate"] <= 30
+
+
+def test_a_step_of_tidying_that_fails_keeps_no_other_from_its_turn_and_is_told_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(tasks, "come_back", failing("come_back"))
+    monkeypatch.setattr(tasks, "collect", failing("collect"))
+    monkeypatch.setattr(tasks, "record_silence", lambda *_, **__: done.append("silence"))
+    monkeypatch.setattr(tasks.handed_in, "forget_old", lambda *_, **__: done.append("files"))
+    monkeypatch.setattr(tasks, "log", logs := CapturingLogger())
+    with pytest.raises(ValueError, match="come_back"):
+        tasks.tidy.run()
+    assert done == ["silence", "files"]
+    assert [call.kwargs["step"] for call in logs.calls] == ["come back", "left"]
+
+
+def test_asking_about_calls_does_not_depend_on_asking_about_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(tasks, "look_after", failing("look_after"))
+    monkeypatch.setattr(tasks, "poll", failing("poll"))
+    monkeypatch.setattr(tasks, "check_calls", lambda _: done.append("calls") or 1)
+    with pytest.raises(ValueError, match="look_after"):
+        tasks.poll_sent.run()
+    assert done == ["calls"]
+
+
+@pytest.mark.parametrize(
+    "error", [OperationalError("", {}, psycopg.OperationalError()), SoftTimeLimitExceeded()], ids=repr
+)
+def test_a_database_that_is_away_or_a_time_that_is_over_ends_all_steps(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(tasks, "look_after", failing(error))
+    monkeypatch.setattr(tasks, "poll", lambda _: done.append("texts") or 1)
+    with pytest.raises(type(error)):
+        tasks.poll_sent.run()
+    assert done == []
+
+
+def failing(what: str | Exception) -> Callable[..., None]:
+    """A step that raises."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise what if isinstance(what, Exception) else ValueError(what)
+
+    return fail

@@ -14,6 +14,7 @@ from sqlalchemy.sql import ColumnElement
 
 from nurseline.carrier.errors import meaning_of
 from nurseline.consent import service as consent
+from nurseline.messaging.answers import SILENCE
 from nurseline.messaging.decisions import BY_STAFF, undecided
 from nurseline.messaging.followups import ONCE_MORE, in_time, next_turn_id
 from nurseline.messaging.models import OutboundEvent, OutboundMessage
@@ -202,6 +203,8 @@ def known(message: OutboundMessage) -> str:
         return REFUSALS[meaning_of(message.error_code)]
     if message.reason.startswith(GIVEN_UP):
         return "The carrier could not be reached in time."
+    if message.channel == "call" and message.answer not in {None, SILENCE}:
+        return "The patient answered the call: it did reach them."
     reason = "" if message.reason.startswith(BY_STAFF) else message.reason
     if message.channel == "call" and reason and message.sending_at is not None:
         return f"The call did not reach the patient: {reason}."
