@@ -26,23 +26,26 @@ LIMIT = timedelta(seconds=60)  # without a sign of life; each queue gets one eve
 # So long a queue may be silent before people are told although nothing waits: by then a worker that was stuck
 # has begun anew.
 TOLD_AFTER = timedelta(seconds=180)
+# A sign of life further ahead is of a clock that was wrong. Far above what the clocks of hosts may
+# differ by, and above what a worker that was held up may be late with an older sign.
+AHEAD = timedelta(minutes=5)
 AGAIN = timedelta(minutes=15)  # a queue that stops and starts does not call people each time
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A queue without a sign of life. ``since``: the last one, None if there never was any."""
+    """A queue without a sign of life. ``since``: the last one, None if there never was one to be believed."""
 
     queue: str
     since: datetime | None
 
 
 def beat(session: Session, queue: str, *, at: datetime) -> None:
-    """Write down that a task came through this queue."""
+    """Write down that a task came through this queue, unless there is a later sign that can be true."""
     sign = insert(Heartbeat).values(queue=queue, at=at)
-    later = sign.excluded.at > Heartbeat.at
+    news = sa.or_(Heartbeat.at < at, Heartbeat.at > at + AHEAD)
     session.execute(
-        sign.on_conflict_do_update(index_elements=["queue"], set_={"at": sign.excluded.at}, where=later)
+        sign.on_conflict_do_update(index_elements=["queue"], set_={"at": sign.excluded.at}, where=news)
     )
 
 
@@ -53,9 +56,10 @@ def last_signs(session: Session) -> dict[str, datetime | None]:
 
 
 def silent(session: Session, *, now: datetime) -> list[Silence]:
-    """The queues without a sign of life for longer than `LIMIT`."""
-    signs = last_signs(session)
-    return [Silence(queue, at) for queue, at in signs.items() if at is None or at < now - LIMIT]
+    """The queues without a sign of life for longer than `LIMIT`, or with one that cannot be true."""
+    signs = last_signs(session).items()
+    believed = {queue: at if at and at <= now + AHEAD else None for queue, at in signs}
+    return [Silence(queue, at) for queue, at in believed.items() if at is None or at < now - LIMIT]
 
 
 def stale(session: Session, *, now: datetime) -> list[Silence]:
@@ -75,13 +79,12 @@ def stale(session: Session, *, now: datetime) -> list[Silence]:
 
 def alarm(session: Session, keyring: Keyring, numbers: Iterable[str], *, now: datetime) -> list[str]:
     """Text ``numbers`` (E.164) about queues that have stopped, once for each time they stop; which queues."""
-    # From here on a queue that has never been worked counts as silent, too.
-    first = insert(Heartbeat).values([{"queue": queue, "at": now} for queue in QUEUES])
-    session.execute(first.on_conflict_do_nothing())
+    _begin(session, now)
     late = {one.queue for one in stale(session, now=now)}
     late |= {one.queue for one in silent(session, now=now) if one.since and one.since < now - TOLD_AFTER}
     news = sa.or_(
         Heartbeat.alarmed_at.is_(None),
+        Heartbeat.alarmed_at > now + AHEAD,
         sa.and_(Heartbeat.alarmed_at < Heartbeat.at, Heartbeat.alarmed_at <= now - AGAIN),
     )
     told = session.scalars(
@@ -95,3 +98,10 @@ def alarm(session: Session, keyring: Keyring, numbers: Iterable[str], *, now: da
             contact = contact_for(session, keyring, number, at=now)
             plan(session, contact, [Plan("alert", "alert.late", "en", now)], at=now)
     return sorted(told)
+
+
+def _begin(session: Session, now: datetime) -> None:
+    """From now on a queue without a sign of life that can be true is one that falls silent like any other."""
+    first = insert(Heartbeat).values([{"queue": queue, "at": now} for queue in QUEUES])
+    session.execute(first.on_conflict_do_nothing())
+    session.execute(sa.update(Heartbeat).where(Heartbeat.at > now + AHEAD).values(at=now))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -147,4 +147,78 @@ def test_a_queue_that_was_never_worked_is_told_like_any_other(parts: Parts, cloc
     assert alarm(parts) == [], "the watch begins now"
     clock.advance(watch.TOLD_AFTER + timedelta(seconds=1))
     beat(parts, URGENT, HOUSEKEEPING)
+    assert alarm(parts) == [REMINDERS]
+
+
+# Clocks that were wrong
+
+YEAR = timedelta(days=365)
+
+
+def beat_ahead(parts: Parts, ahead: timedelta, *queues: str) -> None:
+    """Signs of a host whose clock is ahead."""
+    with parts.db.begin() as session:
+        for queue in queues:
+            watch.beat(session, queue, at=parts.clock.now() + ahead)
+
+
+def last_sign(parts: Parts, queue: str) -> datetime | None:
+    with parts.db.begin() as session:
+        return watch.last_signs(session)[queue]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), YEAR])
+def test_a_sign_of_a_clock_that_was_far_ahead_gives_way_to_the_next_one(
+    parts: Parts, clock: SetClock, ahead: timedelta
+) -> None:
+    beat_ahead(parts, ahead, *QUEUES)
+    beat(parts, *QUEUES)
+    assert silent(parts) == []
+    clock.advance(LATER)
+    beat(parts, URGENT)
+    assert silent(parts) == [REMINDERS, HOUSEKEEPING]
+
+
+def test_a_queue_whose_last_sign_is_far_ahead_is_silent(parts: Parts, clock: SetClock) -> None:
+    beat(parts, *QUEUES)
+    beat_ahead(parts, YEAR, URGENT)
+    with parts.db.begin() as session:
+        assert watch.silent(session, now=clock.now()) == [watch.Silence(URGENT, None)]
+
+
+def test_signs_of_clocks_that_differ_by_seconds_take_nothing_back_and_make_no_queue_silent(
+    parts: Parts, clock: SetClock
+) -> None:
+    ahead = timedelta(seconds=5)
+    for _ in range(3):
+        beat_ahead(parts, ahead, *QUEUES)
+        later = clock.now() + ahead
+        beat(parts, *QUEUES)
+        assert [last_sign(parts, queue) for queue in QUEUES] == [later] * len(QUEUES)
+        assert silent(parts) == []
+        clock.advance(timedelta(seconds=1))
+    clock.advance(LIMIT + ahead)
+    assert silent(parts) == list(QUEUES)
+
+
+def test_people_are_told_of_a_queue_that_stopped_while_its_sign_was_far_ahead(
+    parts: Parts, clock: SetClock
+) -> None:
+    beat_ahead(parts, YEAR, URGENT)
+    beat(parts, REMINDERS, HOUSEKEEPING)
+    assert alarm(parts) == [], "the clock was put right only now: the next sign may be on its way"
+    clock.advance(watch.TOLD_AFTER + timedelta(seconds=1))
+    beat(parts, REMINDERS, HOUSEKEEPING)
+    assert alarm(parts) == [URGENT]
+    assert alarm(parts) == []
+
+
+def test_that_people_were_told_by_a_clock_far_ahead_keeps_them_from_nothing(
+    parts: Parts, clock: SetClock
+) -> None:
+    beat(parts, *QUEUES)
+    clock.advance(YEAR)
+    assert alarm(parts) == sorted(QUEUES)
+    clock.advance(-YEAR)
+    stop_with_work(parts, clock)
     assert alarm(parts) == [REMINDERS]
