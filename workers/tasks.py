@@ -103,7 +103,7 @@ def look_around(calm: bool) -> list[str]:
             told = watch.alarm(session, parts().keyring, numbers, now=now)
     with parts().db.begin() as session:
         silent = [one.queue for one in watch.silent(session, now=now)]
-    if silent and calm:
+    if calm and (silent or told):
         log.error("queue.silent", queues=silent, told=told)
     for task, queue in ROUTES.items():
         if queue in silent and (queue == URGENT or queue in app.amqp.queues.consume_from):

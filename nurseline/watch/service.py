@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql import ColumnElement, SQLColumnExpression
 
 from nurseline.crypto import Keyring
+from nurseline.db import UtcDateTime
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.outbox import LANES, SCHEDULED, Plan, plan
@@ -29,12 +30,18 @@ TOLD_AFTER = timedelta(seconds=180)
 # A sign of life further ahead is of a clock that was wrong. Far above what the clocks of hosts may
 # differ by, and above what a worker that was held up may be late with an older sign.
 AHEAD = timedelta(minutes=5)
+# So long something urgent may be due although its queue is worked: a burst waits for the sender's rate.
+OVERDUE = timedelta(minutes=3)
 AGAIN = timedelta(minutes=15)  # a queue that stops and starts does not call people each time
+ALERT = "alert.late"  # the words that people get
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A queue without a sign of life. ``since``: the last one, None if there never was one to be believed."""
+    """A queue without a sign of life. ``since``: the last one, None if there never was one to be believed.
+
+    Or one that is worked and yet sends nothing (`overdue`); ``since`` it should have.
+    """
 
     queue: str
     since: datetime | None
@@ -63,7 +70,34 @@ def silent(session: Session, *, now: datetime) -> list[Silence]:
 
 
 def stale(session: Session, *, now: datetime) -> list[Silence]:
-    """The silent queues in which work has waited for longer than `LIMIT`: messages go late, or not at all."""
+    """The queues because of which messages go late, or not at all.
+
+    Those that are silent while work has waited for longer than `LIMIT`, or one that is worked in vain.
+    """
+    found = _silent_with_work(session, now)
+    since = overdue(session, now=now)
+    if since and URGENT not in {one.queue for one in found}:
+        found.insert(0, Silence(URGENT, since))
+    return found
+
+
+def overdue(session: Session, *, now: datetime) -> datetime | None:
+    """Since when something urgent has been due for longer than `OVERDUE`, whoever works its queue.
+
+    The texts of `alarm` do not count: they may wait behind what they tell of.
+    """
+    # In the order of the index on due rows: one look at its beginning, whatever the planner has counted.
+    first = (
+        sa.select(OutboundMessage.send_after)
+        .where(SCHEDULED, LANES["urgent"], OutboundMessage.send_after <= now - OVERDUE)
+        .where(OutboundMessage.content_id != ALERT)
+        .order_by(OutboundMessage.priority, OutboundMessage.send_after, OutboundMessage.id)
+        .limit(1)
+    )
+    return session.scalar(first)
+
+
+def _silent_with_work(session: Session, now: datetime) -> list[Silence]:
     quiet = silent(session, now=now)
     if not quiet:
         return []
@@ -80,23 +114,19 @@ def stale(session: Session, *, now: datetime) -> list[Silence]:
 def alarm(session: Session, keyring: Keyring, numbers: Iterable[str], *, now: datetime) -> list[str]:
     """Text ``numbers`` (E.164) about queues that have stopped, once for each time they stop; which queues."""
     _begin(session, now)
-    late = {one.queue for one in stale(session, now=now)}
+    late = {one.queue for one in _silent_with_work(session, now)}
     late |= {one.queue for one in silent(session, now=now) if one.since and one.since < now - TOLD_AFTER}
-    news = sa.or_(
-        Heartbeat.alarmed_at.is_(None),
-        Heartbeat.alarmed_at > now + AHEAD,
-        sa.and_(Heartbeat.alarmed_at < Heartbeat.at, Heartbeat.alarmed_at <= now - AGAIN),
-    )
+    stopped = sa.and_(Heartbeat.queue.in_(late), Heartbeat.at < now - LIMIT, _news(Heartbeat.at, now))
+    if since := overdue(session, now=now):
+        in_vain = sa.and_(Heartbeat.queue == URGENT, _news(sa.literal(since, UtcDateTime), now))
+        stopped = sa.or_(stopped, in_vain)
     told = session.scalars(
-        sa.update(Heartbeat)
-        .where(Heartbeat.queue.in_(late), Heartbeat.at < now - LIMIT, news)
-        .values(alarmed_at=now)
-        .returning(Heartbeat.queue)
+        sa.update(Heartbeat).where(stopped).values(alarmed_at=now).returning(Heartbeat.queue)
     ).all()
     if told:
         for number in numbers:
             contact = contact_for(session, keyring, number, at=now)
-            plan(session, contact, [Plan("alert", "alert.late", "en", now)], at=now)
+            plan(session, contact, [Plan("alert", ALERT, "en", now)], at=now)
     return sorted(told)
 
 
@@ -105,3 +135,12 @@ def _begin(session: Session, now: datetime) -> None:
     first = insert(Heartbeat).values([{"queue": queue, "at": now} for queue in QUEUES])
     session.execute(first.on_conflict_do_nothing())
     session.execute(sa.update(Heartbeat).where(Heartbeat.at > now + AHEAD).values(at=now))
+
+
+def _news(since: SQLColumnExpression[datetime], now: datetime) -> ColumnElement[bool]:
+    """Whether people were last told before this began, and not just now."""
+    return sa.or_(
+        Heartbeat.alarmed_at.is_(None),
+        Heartbeat.alarmed_at > now + AHEAD,
+        sa.and_(Heartbeat.alarmed_at < since, Heartbeat.alarmed_at <= now - AGAIN),
+    )
