@@ -19,6 +19,7 @@ RefusalClass = Literal[
     "unlisted",
 ]
 NO_TEXTS = frozenset({21614, 30006})  # Twilio: not a mobile number; landline or unreachable carrier
+CROWDED_LONGEST = 60.0  # seconds; a carrier that asks for more is asked again all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class NotSent:
     """The request surely never arrived (no connection, 429): it may be tried again.
 
     ``wait_seconds``: how long to wait at least. ``crowded``: the carrier wants fewer requests from everybody,
-    for how many seconds at least; 0 if it did not say, None if that is not the reason.
+    for how many seconds at least (`CROWDED_LONGEST` at most); 0 if it did not say, None if that is not the
+    reason.
     """
 
     why: str

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import sqlalchemy as sa
+import structlog
 from celery import Task
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
+from psycopg.errors import LockNotAvailable
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
 
 from nurseline.app import build
 from nurseline.parts import Parts
@@ -17,6 +23,10 @@ from nurseline.watch import service as watch
 from workers import acks
 from workers.broker import celery_app, settings
 from workers.signs import signs
+
+log = structlog.get_logger(__name__)
+
+SIGN_LOCK = "200ms"  # for which a sign waits for a row that another worker is writing
 
 acks.install()
 app = celery_app("workers.tasks", "workers.watchdog")
@@ -32,6 +42,22 @@ def parts() -> Parts:
     return _parts[0]
 
 
+@contextmanager
+def signing() -> Iterator[Session]:
+    """A transaction on the signs of life, which is left out if another one holds the row: the work goes on.
+
+    A worker that is stopped within its own keeps the row until PostgreSQL ends its session.
+    """
+    try:
+        with parts().db.begin() as session:
+            session.execute(sa.text(f"SET LOCAL lock_timeout = '{SIGN_LOCK}'"))
+            yield session
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        log.warning("sign.left_out")
+
+
 class Wakeup(Task):  # type: ignore[misc]
     """A task that carries nothing. That it came through shows that its queue is worked."""
 
@@ -42,7 +68,7 @@ class Wakeup(Task):  # type: ignore[misc]
         signs.work()
         try:
             if (queue := self.request.delivery_info.get("routing_key")) in QUEUES:
-                with parts().db.begin() as session:
+                with signing() as session:
                     watch.beat(session, queue, at=parts().clock.now())
             return self.run(*arguments)
         finally:

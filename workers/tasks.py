@@ -24,7 +24,7 @@ from nurseline.messaging.reconcile import look_up_unknown as look_up
 from nurseline.wakeups import SEND_URGENT, URGENT
 from nurseline.watch import service as watch
 from nurseline.webhooks.leftovers import collect
-from workers.app import Wakeup, app, parts
+from workers.app import Wakeup, app, parts, signing
 from workers.broker import ROUTES
 
 log = structlog.get_logger(__name__)
@@ -107,11 +107,14 @@ def look_around(calm: bool) -> list[str]:
     the urgent one. ``calm``: Redis has answered for a while; a silent queue is a fault to tell people of.
     """
     numbers = [number for number in parts().settings.alert_numbers.split(",") if number]
+    now = parts().clock.now()
+    told: list[str] = []
+    if calm:
+        with signing() as session:
+            told = watch.alarm(session, parts().keyring, numbers, now=now)
     with parts().db.begin() as session:
-        now = parts().clock.now()
-        told = watch.alarm(session, parts().keyring, numbers, now=now) if calm else []
         silent = [one.queue for one in watch.silent(session, now=now)]
-    if silent and calm:
+    if calm and (silent or told):
         log.error("queue.silent", queues=silent, told=told)
     for task, queue in ROUTES.items():
         if queue in silent and (queue == URGENT or queue in app.amqp.queues.consume_from):

@@ -27,7 +27,16 @@ from twilio.rest import Client
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from nurseline.carrier.errors import meaning_of
-from nurseline.outcomes import Accepted, Ambiguous, Listing, NotSent, Refused, SendOutcome, Standing
+from nurseline.outcomes import (
+    CROWDED_LONGEST,
+    Accepted,
+    Ambiguous,
+    Listing,
+    NotSent,
+    Refused,
+    SendOutcome,
+    Standing,
+)
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0  # above the roughly 26 s after which Twilio itself gives up
@@ -39,7 +48,6 @@ REQUEST_TIMEOUT = 408  # from something in between: the request may have got thr
 SERVER_ERROR = 500
 FIRST_CODE = 10_000  # Twilio's codes have five digits; the SDK puts the HTTP status where there is none
 NOT_FOUND = 404
-RETRY_AFTER_LONGEST = 60.0  # seconds; a carrier that asks for more is asked again all the same
 LIST_PAGE = 200
 LIST_MOST = 1000  # messages to one number that are read at most; a patient has a few dozen
 OURS = frozenset({"outbound-api", "outbound-reply"})
@@ -92,7 +100,7 @@ class _Http(TwilioHttpClient):  # type: ignore[misc]
     def retry_after(self) -> float:
         """Seconds for which the last answer to this thread asked to be left alone; 0 if it did not."""
         said = str(getattr(self._seen, "retry_after", None) or "")
-        return min(float(said), RETRY_AFTER_LONGEST) if said.isdecimal() else 0.0
+        return min(float(said), CROWDED_LONGEST) if said.isdecimal() else 0.0
 
     def log_request(self, kwargs: dict[str, Any]) -> None:
         """Nothing: the SDK would log the patient's number."""

@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from nurseline.messaging.outbox import Lane
+from nurseline.outcomes import CROWDED_LONGEST
 
 log = structlog.get_logger(__name__)
 
@@ -37,20 +38,24 @@ REDIS_PAUSE_SECONDS = 5.0  # for which Redis is left alone after it failed
 SHARERS_UNKNOWN = 4  # worker processes among which the rate is shared, as long as Redis has not told
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0  # after the carrier answered that it was too much
 FORGET_SECONDS = 10.0  # after which the next such answer counts as the first again
+# No pause ends further ahead than this, but one that a clock set which has been put back since. One second
+# more than is ever set, for a clock that is put back a little.
+LONGEST_QUIET_SECONDS = max(LONGEST_PAUSE_SECONDS, CROWDED_LONGEST) + 1.0
 
 # Redis's own clock is the one clock of all workers.
 SCRIPT = """
 local now = redis.call('TIME')
 now = now[1] + now[2] / 1000000
-local op, rate, capacity = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local op, rate, capacity, longest = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kept = redis.call('HMGET', KEYS[1], 'tokens', 'at', 'quiet', 'strikes')
 local tokens, at = tonumber(kept[1] or 0), tonumber(kept[2] or now)
 local quiet, strikes = tonumber(kept[3] or 0), tonumber(kept[4] or 0)
 tokens = math.min(capacity, tokens + math.max(0, now - at) * rate)
+if quiet > now + longest then quiet = now end
 local granted = 0
 if op == 'take' then
-  local wanted, floor = tonumber(ARGV[4]), tonumber(ARGV[5])
-  redis.call('ZADD', KEYS[2], now, ARGV[6])
+  local wanted, floor = tonumber(ARGV[5]), tonumber(ARGV[6])
+  redis.call('ZADD', KEYS[2], now, ARGV[7])
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - 60)
   if quiet <= now then
     if rate == 0 then
@@ -61,14 +66,14 @@ if op == 'take' then
     end
   end
 elseif op == 'settle' then
-  tokens = math.min(capacity, tokens + tonumber(ARGV[4]))
+  tokens = math.min(capacity, tokens + tonumber(ARGV[5]))
 else
-  local least, severe, jitter = tonumber(ARGV[4]), ARGV[5] == '1', tonumber(ARGV[6])
+  local least, severe, jitter = tonumber(ARGV[5]), ARGV[6] == '1', tonumber(ARGV[7])
   if quiet > now then
     quiet = math.max(quiet, now + least)
   else
-    strikes = severe and (now - quiet < tonumber(ARGV[9]) and strikes + 1 or 1) or 0
-    local pause = math.min(tonumber(ARGV[8]), tonumber(ARGV[7]) * 2 ^ math.max(0, strikes - 1)) * jitter
+    strikes = severe and (now - quiet < tonumber(ARGV[10]) and strikes + 1 or 1) or 0
+    local pause = math.min(tonumber(ARGV[9]), tonumber(ARGV[8]) * 2 ^ math.max(0, strikes - 1)) * jitter
     quiet = now + math.max(pause, least)
     tokens = math.min(tokens, 0)
   end
@@ -146,6 +151,7 @@ class SharedRate:
         key = f"nurseline:rate:{{{hashlib.sha256(sender.encode()).hexdigest()[:16]}}}"
         self._keys = [key, f"{key}:workers"]
         self._rate = per_second
+        self._given = (per_second, _capacity(per_second), LONGEST_QUIET_SECONDS)
         self._worker = uuid.uuid4().hex
         self._sharers = SHARERS_UNKNOWN
         self._own: _Own | None = None  # while Redis is away
@@ -172,6 +178,7 @@ class SharedRate:
     def back_off(self, at_least: float, *, severe: bool) -> None:
         """See `Rate`. The pause is the same for all workers, and jittered from time to time."""
         log.warning("rate.backing_off")
+        at_least = min(at_least, CROWDED_LONGEST)  # a longer pause would not be believed
         jitter = random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
         told = (at_least, int(severe), jitter, PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, FORGET_SECONDS)
         if self._ask("quiet", *told) is None:
@@ -184,7 +191,7 @@ class SharedRate:
         if time.monotonic() < self._away_until:
             return None
         try:
-            answer = self._script(keys=self._keys, args=[op, self._rate, _capacity(self._rate), *more])
+            answer = self._script(keys=self._keys, args=[op, *self._given, *more])
         except (RedisError, OSError):
             log.warning("rate.redis_away")
             self._away_until = time.monotonic() + REDIS_PAUSE_SECONDS

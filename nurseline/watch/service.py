@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql import ColumnElement, SQLColumnExpression
 
 from nurseline.crypto import Keyring
+from nurseline.db import UtcDateTime
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.outbox import LANES, SCHEDULED, Plan, plan
@@ -26,23 +27,32 @@ LIMIT = timedelta(seconds=60)  # without a sign of life; each queue gets one eve
 # So long a queue may be silent before people are told although nothing waits: by then a worker that was stuck
 # has begun anew.
 TOLD_AFTER = timedelta(seconds=180)
+# A sign of life further ahead is of a clock that was wrong. Far above what the clocks of hosts may
+# differ by, and above what a worker that was held up may be late with an older sign.
+AHEAD = timedelta(minutes=5)
+# So long something urgent may be due although its queue is worked: a burst waits for the sender's rate.
+OVERDUE = timedelta(minutes=3)
 AGAIN = timedelta(minutes=15)  # a queue that stops and starts does not call people each time
+ALERT = "alert.late"  # the words that people get
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A queue without a sign of life. ``since``: the last one, None if there never was any."""
+    """A queue without a sign of life. ``since``: the last one, None if there never was one to be believed.
+
+    Or one that is worked and yet sends nothing (`overdue`); ``since`` it should have.
+    """
 
     queue: str
     since: datetime | None
 
 
 def beat(session: Session, queue: str, *, at: datetime) -> None:
-    """Write down that a task came through this queue."""
+    """Write down that a task came through this queue, unless there is a later sign that can be true."""
     sign = insert(Heartbeat).values(queue=queue, at=at)
-    later = sign.excluded.at > Heartbeat.at
+    news = sa.or_(Heartbeat.at < at, Heartbeat.at > at + AHEAD)
     session.execute(
-        sign.on_conflict_do_update(index_elements=["queue"], set_={"at": sign.excluded.at}, where=later)
+        sign.on_conflict_do_update(index_elements=["queue"], set_={"at": sign.excluded.at}, where=news)
     )
 
 
@@ -53,13 +63,41 @@ def last_signs(session: Session) -> dict[str, datetime | None]:
 
 
 def silent(session: Session, *, now: datetime) -> list[Silence]:
-    """The queues without a sign of life for longer than `LIMIT`."""
-    signs = last_signs(session)
-    return [Silence(queue, at) for queue, at in signs.items() if at is None or at < now - LIMIT]
+    """The queues without a sign of life for longer than `LIMIT`, or with one that cannot be true."""
+    signs = last_signs(session).items()
+    believed = {queue: at if at and at <= now + AHEAD else None for queue, at in signs}
+    return [Silence(queue, at) for queue, at in believed.items() if at is None or at < now - LIMIT]
 
 
 def stale(session: Session, *, now: datetime) -> list[Silence]:
-    """The silent queues in which work has waited for longer than `LIMIT`: messages go late, or not at all."""
+    """The queues because of which messages go late, or not at all.
+
+    Those that are silent while work has waited for longer than `LIMIT`, or one that is worked in vain.
+    """
+    found = _silent_with_work(session, now)
+    since = overdue(session, now=now)
+    if since and URGENT not in {one.queue for one in found}:
+        found.insert(0, Silence(URGENT, since))
+    return found
+
+
+def overdue(session: Session, *, now: datetime) -> datetime | None:
+    """Since when something urgent has been due for longer than `OVERDUE`, whoever works its queue.
+
+    The texts of `alarm` do not count: they may wait behind what they tell of.
+    """
+    # In the order of the index on due rows: one look at its beginning, whatever the planner has counted.
+    first = (
+        sa.select(OutboundMessage.send_after)
+        .where(SCHEDULED, LANES["urgent"], OutboundMessage.send_after <= now - OVERDUE)
+        .where(OutboundMessage.content_id != ALERT)
+        .order_by(OutboundMessage.priority, OutboundMessage.send_after, OutboundMessage.id)
+        .limit(1)
+    )
+    return session.scalar(first)
+
+
+def _silent_with_work(session: Session, now: datetime) -> list[Silence]:
     quiet = silent(session, now=now)
     if not quiet:
         return []
@@ -75,23 +113,34 @@ def stale(session: Session, *, now: datetime) -> list[Silence]:
 
 def alarm(session: Session, keyring: Keyring, numbers: Iterable[str], *, now: datetime) -> list[str]:
     """Text ``numbers`` (E.164) about queues that have stopped, once for each time they stop; which queues."""
-    # From here on a queue that has never been worked counts as silent, too.
-    first = insert(Heartbeat).values([{"queue": queue, "at": now} for queue in QUEUES])
-    session.execute(first.on_conflict_do_nothing())
-    late = {one.queue for one in stale(session, now=now)}
+    _begin(session, now)
+    late = {one.queue for one in _silent_with_work(session, now)}
     late |= {one.queue for one in silent(session, now=now) if one.since and one.since < now - TOLD_AFTER}
-    news = sa.or_(
-        Heartbeat.alarmed_at.is_(None),
-        sa.and_(Heartbeat.alarmed_at < Heartbeat.at, Heartbeat.alarmed_at <= now - AGAIN),
-    )
+    stopped = sa.and_(Heartbeat.queue.in_(late), Heartbeat.at < now - LIMIT, _news(Heartbeat.at, now))
+    if since := overdue(session, now=now):
+        in_vain = sa.and_(Heartbeat.queue == URGENT, _news(sa.literal(since, UtcDateTime), now))
+        stopped = sa.or_(stopped, in_vain)
     told = session.scalars(
-        sa.update(Heartbeat)
-        .where(Heartbeat.queue.in_(late), Heartbeat.at < now - LIMIT, news)
-        .values(alarmed_at=now)
-        .returning(Heartbeat.queue)
+        sa.update(Heartbeat).where(stopped).values(alarmed_at=now).returning(Heartbeat.queue)
     ).all()
     if told:
         for number in numbers:
             contact = contact_for(session, keyring, number, at=now)
-            plan(session, contact, [Plan("alert", "alert.late", "en", now)], at=now)
+            plan(session, contact, [Plan("alert", ALERT, "en", now)], at=now)
     return sorted(told)
+
+
+def _begin(session: Session, now: datetime) -> None:
+    """From now on a queue without a sign of life that can be true is one that falls silent like any other."""
+    first = insert(Heartbeat).values([{"queue": queue, "at": now} for queue in QUEUES])
+    session.execute(first.on_conflict_do_nothing())
+    session.execute(sa.update(Heartbeat).where(Heartbeat.at > now + AHEAD).values(at=now))
+
+
+def _news(since: SQLColumnExpression[datetime], now: datetime) -> ColumnElement[bool]:
+    """Whether people were last told before this began, and not just now."""
+    return sa.or_(
+        Heartbeat.alarmed_at.is_(None),
+        Heartbeat.alarmed_at > now + AHEAD,
+        sa.and_(Heartbeat.alarmed_at < since, Heartbeat.alarmed_at <= now - AGAIN),
+    )

@@ -12,6 +12,7 @@ import redis
 from nurseline.local.redis import Redis
 from nurseline.messaging import rate as rate_module
 from nurseline.messaging.rate import BURST_SECONDS, LEAST_BURST, SHARERS_UNKNOWN, Rate, SharedRate
+from nurseline.outcomes import CROWDED_LONGEST
 from tests.support.line import at_once
 from tests.support.waiting import wait_for
 
@@ -146,6 +147,44 @@ def test_many_answers_of_one_moment_are_one_pause(redis_url: str) -> None:
     at_once(*[lambda one=one: one.back_off(0.0, severe=True) for one in workers])
     with redis.Redis.from_url(redis_url) as client:
         assert client.hget(workers[0]._keys[0], "strikes") == b"1"
+
+
+def set_back(url: str, of: SharedRate, seconds: float) -> None:
+    """Redis's clock is put back so far: what it wrote before is of a clock that was ahead."""
+    with redis.Redis.from_url(url) as client:
+        for name in ("quiet", "at"):
+            kept = float(client.hget(of._keys[0], name) or 0)
+            client.hset(of._keys[0], name, f"{kept + seconds:.6f}")
+
+
+@pytest.mark.parametrize("per_second", [0, ENOUGH])
+@pytest.mark.parametrize("ahead", [120.0, 3600.0, 365 * 86400.0])
+def test_a_pause_set_by_a_clock_that_was_ahead_holds_nobody_up_once_the_clock_is_right(
+    redis_url: str, per_second: float, ahead: float
+) -> None:
+    one, other = (SharedRate(redis_url, "sender", per_second) for _ in range(2))
+    one.back_off(0.0, severe=True)
+    set_back(redis_url, one, ahead)
+    wait_for(lambda: other.take("urgent", 5), 20, "what is urgent")
+    wait_for(lambda: other.take("reminders", 1), 20, "reminders")
+
+
+def test_after_a_clock_was_put_right_the_next_pause_is_kept_as_usual(redis_url: str) -> None:
+    one = SharedRate(redis_url, "sender", 0)
+    one.back_off(0.0, severe=True)
+    set_back(redis_url, one, 3600.0)
+    one.back_off(30.0, severe=True)
+    with redis.Redis.from_url(redis_url) as client:
+        seconds, _ = client.time()
+        assert 0 < float(client.hget(one._keys[0], "quiet") or 0) - seconds <= 31
+    assert one.take("urgent", 1) == 0
+
+
+@pytest.mark.parametrize("asked", [CROWDED_LONGEST, 10 * CROWDED_LONGEST])
+def test_the_longest_pause_that_a_carrier_may_ask_for_is_kept(redis_url: str, asked: float) -> None:
+    one, other = (SharedRate(redis_url, "sender", 0) for _ in range(2))
+    one.back_off(asked, severe=True)
+    assert [other.take("urgent", 1) for _ in range(3)] == [0, 0, 0]
 
 
 # Redis away

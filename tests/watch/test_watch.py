@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from nurseline.messaging.outbox import CLAIM_LEASE, claim_due
 from nurseline.parts import Parts
 from nurseline.wakeups import HOUSEKEEPING, QUEUES, REMINDERS, URGENT
 from nurseline.watch import service as watch
+from tests.messaging.test_query_plans import no_whole_tables
 from tests.support.line import at_once, make_contact, plan_one
 
 LIMIT = watch.LIMIT
@@ -147,4 +148,147 @@ def test_a_queue_that_was_never_worked_is_told_like_any_other(parts: Parts, cloc
     assert alarm(parts) == [], "the watch begins now"
     clock.advance(watch.TOLD_AFTER + timedelta(seconds=1))
     beat(parts, URGENT, HOUSEKEEPING)
+    assert alarm(parts) == [REMINDERS]
+
+
+# Queues that are worked, and send nothing
+
+
+def work_in_vain(parts: Parts, clock: SetClock, purpose: str = "alert") -> None:
+    """Every queue gives signs of life, and yet one message does not go."""
+    plan_one(parts, make_contact(parts), purpose)
+    clock.advance(watch.OVERDUE)
+    beat(parts, *QUEUES)
+
+
+@pytest.mark.parametrize("purpose", ["alert", "reply", "staff"])
+def test_a_queue_that_is_worked_while_something_urgent_does_not_go_is_stale(
+    parts: Parts, clock: SetClock, purpose: str
+) -> None:
+    began = clock.now()
+    plan_one(parts, make_contact(parts), purpose)
+    clock.advance(watch.OVERDUE - timedelta(seconds=1))
+    beat(parts, *QUEUES)
+    assert stale(parts) == []
+    clock.advance(timedelta(seconds=1))
+    with parts.db.begin() as session:
+        assert watch.stale(session, now=clock.now()) == [watch.Silence(URGENT, began)]
+
+
+def test_reminders_that_wait_long_in_a_queue_that_is_worked_are_no_standstill(
+    parts: Parts, clock: SetClock
+) -> None:
+    work_in_vain(parts, clock, "reminder")
+    assert stale(parts) == []
+    assert alarm(parts) == []
+
+
+def test_people_are_told_once_that_something_urgent_does_not_go(parts: Parts, clock: SetClock) -> None:
+    work_in_vain(parts, clock)
+    assert alarm(parts) == [URGENT]
+    for _ in range(3):
+        clock.advance(timedelta(minutes=20))
+        beat(parts, *QUEUES)
+        assert alarm(parts) == [], "also the alert waits, and is not told of"
+    assert alerts(parts) == len(ON_CALL)
+
+
+def test_people_are_told_again_when_something_urgent_does_not_go_another_time(
+    parts: Parts, clock: SetClock
+) -> None:
+    work_in_vain(parts, clock)
+    assert alarm(parts) == [URGENT]
+    with parts.db.begin() as session:
+        claim_due(session, now=clock.now(), limit=10)
+    assert stale(parts) == []
+    clock.advance(timedelta(seconds=1))
+    work_in_vain(parts, clock)
+    assert alarm(parts) == [], "it flaps"
+    clock.advance(watch.AGAIN)
+    beat(parts, *QUEUES)
+    assert alarm(parts) == [URGENT]
+
+
+def test_the_look_for_what_is_overdue_reads_the_beginning_of_the_index_on_due_rows(parts: Parts) -> None:
+    with no_whole_tables(parts) as (session, seen):
+        watch.overdue(session, now=parts.clock.now())
+    ((_, found),) = seen
+    (due,) = [node for node in found if "Index Name" in node]
+    assert due["Index Name"] == "ix_outbound_due"
+    assert "priority" in due["Index Cond"]
+    assert "send_after" in due["Index Cond"], "the range ends with what is overdue"
+    assert not [node for node in found if "Sort" in node["Node Type"]]
+
+
+# Clocks that were wrong
+
+YEAR = timedelta(days=365)
+
+
+def beat_ahead(parts: Parts, ahead: timedelta, *queues: str) -> None:
+    """Signs of a host whose clock is ahead."""
+    with parts.db.begin() as session:
+        for queue in queues:
+            watch.beat(session, queue, at=parts.clock.now() + ahead)
+
+
+def last_sign(parts: Parts, queue: str) -> datetime | None:
+    with parts.db.begin() as session:
+        return watch.last_signs(session)[queue]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), YEAR])
+def test_a_sign_of_a_clock_that_was_far_ahead_gives_way_to_the_next_one(
+    parts: Parts, clock: SetClock, ahead: timedelta
+) -> None:
+    beat_ahead(parts, ahead, *QUEUES)
+    beat(parts, *QUEUES)
+    assert silent(parts) == []
+    clock.advance(LATER)
+    beat(parts, URGENT)
+    assert silent(parts) == [REMINDERS, HOUSEKEEPING]
+
+
+def test_a_queue_whose_last_sign_is_far_ahead_is_silent(parts: Parts, clock: SetClock) -> None:
+    beat(parts, *QUEUES)
+    beat_ahead(parts, YEAR, URGENT)
+    with parts.db.begin() as session:
+        assert watch.silent(session, now=clock.now()) == [watch.Silence(URGENT, None)]
+
+
+def test_signs_of_clocks_that_differ_by_seconds_take_nothing_back_and_make_no_queue_silent(
+    parts: Parts, clock: SetClock
+) -> None:
+    ahead = timedelta(seconds=5)
+    for _ in range(3):
+        beat_ahead(parts, ahead, *QUEUES)
+        later = clock.now() + ahead
+        beat(parts, *QUEUES)
+        assert [last_sign(parts, queue) for queue in QUEUES] == [later] * len(QUEUES)
+        assert silent(parts) == []
+        clock.advance(timedelta(seconds=1))
+    clock.advance(LIMIT + ahead)
+    assert silent(parts) == list(QUEUES)
+
+
+def test_people_are_told_of_a_queue_that_stopped_while_its_sign_was_far_ahead(
+    parts: Parts, clock: SetClock
+) -> None:
+    beat_ahead(parts, YEAR, URGENT)
+    beat(parts, REMINDERS, HOUSEKEEPING)
+    assert alarm(parts) == [], "the clock was put right only now: the next sign may be on its way"
+    clock.advance(watch.TOLD_AFTER + timedelta(seconds=1))
+    beat(parts, REMINDERS, HOUSEKEEPING)
+    assert alarm(parts) == [URGENT]
+    assert alarm(parts) == []
+
+
+def test_that_people_were_told_by_a_clock_far_ahead_keeps_them_from_nothing(
+    parts: Parts, clock: SetClock
+) -> None:
+    beat(parts, *QUEUES)
+    clock.advance(YEAR)
+    assert alarm(parts) == sorted(QUEUES)
+    clock.advance(-YEAR)
+    stop_with_work(parts, clock)
     assert alarm(parts) == [REMINDERS]

@@ -1,6 +1,12 @@
-"""What beat does for the queue: items come back when their time has come, and rise when nobody takes them."""
+"""What beat does for the queue: items come back when their time has come, and rise when nobody takes them.
 
-from collections.abc import Callable
+And that a task does its work whatever becomes of its sign of life.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -8,21 +14,38 @@ from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.exc import OperationalError
 from structlog.testing import CapturingLogger
 
+from nurseline.app import build
 from nurseline.callbacks.service import LEASE
 from nurseline.clock import SetClock
+from nurseline.messaging.sending import Sender
 from nurseline.parts import Parts
-from nurseline.wakeups import URGENT
+from nurseline.wakeups import QUEUES, REMINDERS, URGENT
+from nurseline.watch import service as watch
 from tests.callbacks.queueing import ADA, ask, claim, item_of, mine, snooze
-from tests.support.line import OTHER_NUMBER, minutes
-from tests.workers.in_process import imported
+from tests.support.line import (
+    OTHER_NUMBER,
+    FakeGateway,
+    fetch,
+    make_contact,
+    minutes,
+    plan_one,
+    settings_for,
+)
+from tests.workers.in_process import NOWHERE, imported
 
+workers_app = imported("workers.app")
 tasks = imported("workers.tasks")
 broker = imported("workers.broker")
 
 
 @pytest.fixture(autouse=True)
-def on_these_parts(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "parts", lambda: parts)
+def on_these_parts(parts: Parts, sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    work_on(replace(parts, sender=sender), monkeypatch)
+
+
+def work_on(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (tasks, workers_app):
+        monkeypatch.setattr(module, "parts", lambda: parts)
 
 
 def test_tidying_brings_back_what_waited_and_what_was_left(parts: Parts, clock: SetClock) -> None:
@@ -100,3 +123,71 @@ def failing(what: str | Exception) -> Callable[..., None]:
         raise what if isinstance(what, Exception) else ValueError(what)
 
     return fail
+
+
+# Signs of life
+
+
+def come_through(task: Any, queue: str) -> Any:
+    """A worker takes a wake-up from this queue."""
+    task.push_request(delivery_info={"routing_key": queue})
+    try:
+        return task()
+    finally:
+        task.pop_request()
+
+
+@contextmanager
+def stopped_while_signing(parts: Parts, clock: SetClock, queue: str) -> Iterator[None]:
+    """Another worker is stopped between its sign of life and the commit."""
+    with parts.db.begin() as session:
+        watch.beat(session, queue, at=clock.now())
+        yield
+
+
+def signs(parts: Parts) -> dict[str, Any]:
+    with parts.db.begin() as session:
+        return watch.last_signs(session)
+
+
+def test_the_first_task_of_a_queue_and_each_later_one_leave_a_sign(parts: Parts, clock: SetClock) -> None:
+    for _ in range(2):
+        come_through(tasks.send_urgent, URGENT)
+        assert signs(parts)[URGENT] == clock.now()
+        clock.advance(minutes(1))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_worker_that_is_stopped_while_it_signs_holds_up_no_alert(
+    parts: Parts, clock: SetClock, gateway: FakeGateway, first: bool
+) -> None:
+    if not first:
+        come_through(tasks.send_urgent, URGENT)
+        clock.advance(minutes(1))
+    alert = plan_one(parts, make_contact(parts), "alert")
+    with stopped_while_signing(parts, clock, URGENT):
+        come_through(tasks.send_urgent, URGENT)
+        assert fetch(parts, alert).status == "sent"
+        come_through(tasks.send_urgent, URGENT)
+    assert len(gateway.sends) == 1
+    clock.advance(minutes(1))
+    come_through(tasks.send_urgent, URGENT)
+    assert signs(parts)[URGENT] == clock.now(), "afterwards there are signs as ever"
+
+
+def test_a_worker_stands_in_for_a_silent_queue_whose_sign_another_one_holds(
+    parts: Parts, clock: SetClock
+) -> None:
+    for queue in QUEUES:
+        come_through(tasks.send_urgent, queue)
+    clock.advance(watch.LIMIT + minutes(1))
+    alert = plan_one(parts, make_contact(parts), "alert")
+    with stopped_while_signing(parts, clock, URGENT):
+        assert URGENT in tasks.look_around.run(True)
+    assert fetch(parts, alert).status == "sent"
+
+
+def test_a_task_fails_as_a_whole_when_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    work_on(build(settings_for(NOWHERE["DATABASE_URL"])), monkeypatch)
+    with pytest.raises(OperationalError):
+        come_through(tasks.send_reminders, REMINDERS)
