@@ -73,13 +73,16 @@ def call_off(
     return len(cancelled)
 
 
+_WHOSE = sa.select(OutboundMessage.number_hash, OutboundMessage.contact_id, OutboundMessage.injection_id)
+
+
 def end_returned(session: Session, ids: Collection[uuid.UUID], at: datetime) -> None:
     """Cancel what came back into the plan and is not wanted any more.
 
     One that was on its way when its injection was called off, and surely did not go, gives its step back now.
     """
     for message_id, reason in outbox.cancel_ended(session, ids, at=at).items():
-        row = session.get_one(OutboundMessage, message_id)
+        row = session.execute(_WHOSE.where(OutboundMessage.id == message_id)).one()
         # Not locked: that comes before messages. A STOP at this moment is heeded when the message is due.
         ledger = consent.state_of(session, row.number_hash)
         agreed = ledger is not None and ledger.status == "opted_in" and not ledger.carrier_blocked

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeGuard
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -174,8 +175,8 @@ class Recorder:
         by_call = {going.row.number_hash for going in no_texts.values()}
         agreed = consent.hold_all(session, {*back, *ended, *by_call})
         for number_hash in sorted(ended):
-            asked = session.get_one(OutboundMessage, ended[number_hash]).sending_at
-            learn_opt_out(session, number_hash, now, asked=asked)
+            asked = sa.select(OutboundMessage.sending_at).where(OutboundMessage.id == ended[number_hash])
+            learn_opt_out(session, number_hash, now, asked=session.scalar(asked))
         fates = _Fates()
         for going, verdict in verdicts:
             fates.add(going, verdict)
