@@ -47,6 +47,8 @@ LOGGED = {
     "error": "class of an exception",
     "kind": "class of an exception",
     "where": "file and line",
+    "left": "id of a contact or a call whose request was left in the middle",
+    "step": "name of a step of a task",
     "status": "status word of the carrier",
     "count": "how many",
     "enrolled": "how many",

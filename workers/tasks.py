@@ -134,15 +134,15 @@ def _each_step(steps: Mapping[str, Callable[[], Given]]) -> list[Given]:
     """
     given: list[Given] = []
     failed: list[Exception] = []
-    for name, step in steps.items():
+    for step, work in steps.items():
         try:
-            given.append(step())
+            given.append(work())
         except SoftTimeLimitExceeded:
             raise
         except Exception as error:
             if isinstance(error, DBAPIError) and away(error):
                 raise
-            log.error("step.failed", step=name, error=type(error).__name__)
+            log.error("step.failed", step=step, error=type(error).__name__)
             failed.append(error)
     if failed:
         raise failed[0]

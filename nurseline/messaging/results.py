@@ -130,7 +130,7 @@ class Recorder:
                     if away(error):
                         raise
                     raise NotWritten from error
-                log.warning("results.database_away" if away(error) else "results.locked")
+                log.warning("results.not_written_yet")
             except Exception:
                 self._one_by_one(results, until)
                 raise  # what does not come again, as a time limit, still ends the run

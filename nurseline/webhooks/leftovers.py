@@ -54,9 +54,9 @@ def _tell(left: uuid.UUID, error: Exception) -> None:
 
 
 @lru_cache(maxsize=10_000)
-def _tell_once(left: uuid.UUID, error: str) -> None:
+def _tell_once(left: uuid.UUID, kind: str) -> None:
     """Once in a process: it is tried every few seconds until somebody has put it right."""
-    log.error("leftover.not_read", left=str(left), error=error)
+    log.error("leftover.not_read", left=str(left), kind=kind)
 
 
 def _raise_text(parts: Parts, session: Session, contact_id: uuid.UUID) -> int:

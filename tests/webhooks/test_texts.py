@@ -236,7 +236,7 @@ def test_a_request_that_was_left_and_no_key_opens_keeps_no_other_from_staff(
     carrier.clock.advance(timedelta(minutes=31))
     monkeypatch.setattr(leftovers, "log", logs := CapturingLogger())
     assert [leftovers.collect(carrier.parts) for _ in range(3)] == [1, 0, 0]
-    told = {"left": str(damaged), "error": "UndecryptableError"}
+    told = {"left": str(damaged), "kind": "UndecryptableError"}
     assert logs.calls == [CapturedCall("error", ("leftover.not_read",), told)]
     assert [item.reason for item in items(carrier)] == ["schedule"]
 
