@@ -54,7 +54,7 @@ def plan_again(
     rows = session.execute(ours.where(OutboundMessage.injection_id == injection_id, outbox.REMINDERS)).all()
     ended = {row.step: row.id for row in rows if row.status == "cancelled" and row.reason == CALLED_OFF}
     there = {row.step for row in rows}
-    for status in outbox.ON_ITS_WAY:
+    for status in (*outbox.ON_ITS_WAY, *outbox.DID_NOT_ARRIVE):
         going = [row.id for row in rows if row.status == status]
         outbox.MOVES.note(session, going, status, at=at, cause=outbox.WANTED_AGAIN, actor=actor)
     revived = [

@@ -19,7 +19,6 @@ from nurseline.consent import service as consent
 from nurseline.crypto import Keyring
 from nurseline.messaging import outbox
 from nurseline.messaging.models import Contact, OutboundMessage
-from nurseline.messaging.timing import LOOK_BACK
 from nurseline.messaging.to_contact import to_contact
 from nurseline.transitions import Each
 
@@ -47,12 +46,12 @@ def call_off(
 ) -> int:
     """Cancel what is still planned for an injection; how many messages.
 
-    One on its way is not called back, but not tried again either. ``gives_back``: an earlier injection of the
-    number gets back those messages that this one had replaced, where they are still of use; False where the
-    patient has died.
+    One on its way is not called back, but not tried again either, and one that failed cannot be sent again.
+    ``gives_back``: an earlier injection of the number gets back those messages that this one had replaced,
+    where they are still of use; False where the patient has died: then it also loses what it got back before.
     """
     found = session.execute(
-        sa.select(Injection.contact_id, Contact.number_hash)
+        sa.select(Injection.contact_id, Injection.performed_at, Contact.number_hash)
         .join(Contact, Injection.contact_id == Contact.id)
         .where(Injection.id == injection_id)
     ).one_or_none()
@@ -60,9 +59,7 @@ def call_off(
         return 0
     agreed = consent.holds(session, found.number_hash)  # locked like by everybody who changes what is planned
     mine = OutboundMessage.injection_id == injection_id
-    going = outbox.on_their_way(session, mine, at=now)
-    why = CALLED_OFF if gives_back else HAS_DIED
-    outbox.not_again(session, going, at=now, reason=why, actor=actor)
+    _not_again(session, mine, CALLED_OFF if gives_back else HAS_DIED, actor, now)
     planned = sa.select(OutboundMessage.id).where(mine, OutboundMessage.status.in_(outbox.OPEN))
     cancelled = outbox.cancel(session, session.scalars(planned).all(), at=now, reason=CALLED_OFF, actor=actor)
     # What a later injection had replaced must not come back when that one is called off, too.
@@ -70,7 +67,30 @@ def call_off(
     # Only what it ended itself: what a STOP or staff ended meanwhile must not come back.
     if gives_back and agreed and cancelled:
         _give_back(session, found.contact_id, injection_id, cancelled, actor, now)
+    if not gives_back:
+        cancelled += _end_earlier(session, found.contact_id, found.performed_at, actor, now)
     return len(cancelled)
+
+
+def _not_again(session: Session, which: ColumnElement[bool], reason: str, actor: str, now: datetime) -> None:
+    """Nothing of ``which`` is tried again. That somebody has died stands, whatever else is said later."""
+    ended = outbox.on_their_way(session, which, at=now, failed_too=True)
+    why = outbox.why_not_again(session, ended)
+    news = {one: status for one, status in ended.items() if why.get(one) not in {reason, HAS_DIED}}
+    outbox.not_again(session, news, at=now, reason=reason, actor=actor)
+
+
+def _end_earlier(
+    session: Session, contact_id: uuid.UUID, performed_at: datetime, actor: str, now: datetime
+) -> list[uuid.UUID]:
+    """Cancel what the earlier injections of somebody who has died got back, or still have; which messages."""
+    earlier = sa.select(Injection.id).where(
+        Injection.contact_id == contact_id, Injection.performed_at <= performed_at
+    )
+    theirs = OutboundMessage.injection_id.in_(earlier)
+    _not_again(session, theirs, HAS_DIED, actor, now)
+    planned = sa.select(OutboundMessage.id).where(theirs, OutboundMessage.status.in_(outbox.OPEN))
+    return outbox.cancel(session, session.scalars(planned).all(), at=now, reason=HAS_DIED, actor=actor)
 
 
 _WHOSE = sa.select(OutboundMessage.number_hash, OutboundMessage.contact_id, OutboundMessage.injection_id)
@@ -136,12 +156,7 @@ def _give_back(
 
 def _want_again(session: Session, mine: ColumnElement[bool], actor: str, now: datetime) -> None:
     """What was not to be tried again because it was replaced may be: on its way, or failed meanwhile."""
-    stands = outbox.on_their_way(session, mine, at=now)
-    lately = OutboundMessage.sending_at > now - LOOK_BACK
-    failed = sa.select(OutboundMessage.id, OutboundMessage.status).where(
-        mine, outbox.REMINDERS, lately, OutboundMessage.status.in_(("failed", "undelivered"))
-    )
-    stands |= {row.id: row.status for row in session.execute(failed)}
+    stands = outbox.on_their_way(session, mine, at=now, failed_too=True)
     why = outbox.why_not_again(session, stands)
     for status in sorted(set(stands.values())):
         ids = [one for one, at in stands.items() if at == status and why.get(one) == REPLACED]

@@ -70,7 +70,8 @@ def stop(session: Session, contact: Contact, message_id: uuid.UUID, *, staff: st
 def stop_all(session: Session, contact: Contact, *, staff: str, now: datetime) -> int:
     """Cancel every planned message to this contact; how many. Their agreement to messages stays."""
     consent.holds(session, contact.number_hash)
-    return outbox.cancel_planned(session, contact.number_hash, at=now, reason=STOPPED, actor=staff)
+    number = contact.number_hash
+    return outbox.cancel_planned(session, number, at=now, reason=STOPPED, actor=staff, failed_too=True)
 
 
 def window_of(session: Session, message: OutboundMessage) -> Window:

@@ -1,6 +1,7 @@
 """The same message once more after it surely failed: a row of its own, the next turn of its step.
 
-* A refusal that may pass (the handset was off, a queue was full): one more text, an hour later.
+* A refusal that may pass (the handset was off, a queue was full): one more text, an hour later; of an alert
+  two minutes later, for somebody is waiting.
 * A number that cannot be texted (Twilio 21614, 30006): from now on its automated messages are calls, and so
   is the next turn of this one.
 
@@ -30,6 +31,7 @@ from nurseline.outcomes import RefusalClass
 from nurseline.zones import zone
 
 LATER = timedelta(hours=1)
+LATER_ALERT = timedelta(minutes=2)
 ONCE_MORE = "once more later"  # the cause of a next turn, and the reason of what it follows
 Alarm = Callable[[Session, int, datetime], None]  # tells people of an error code, within the transaction
 # What becomes of messages that came back into the plan, within the transaction: some are not wanted any more.
@@ -52,12 +54,17 @@ def after_failure(
             return None
         return follow(session, row, channel="call", at=at, cause="cannot be texted: call instead", now=at)
     if meaning == "later" and row.turn == 0:
-        followed = follow(session, row, channel="text", at=at + LATER, cause=ONCE_MORE, now=at)
+        followed = follow(session, row, channel="text", at=at + later(row.purpose), cause=ONCE_MORE, now=at)
         if followed is not None and row.injection_id is None:  # no injection and step say so
             mark = sa.update(OutboundMessage).where(OutboundMessage.id == row.id)
             session.execute(mark.values(reason=ONCE_MORE))
         return followed
     return None
+
+
+def later(purpose: str) -> timedelta:
+    """How long after a refusal that may pass a message of this purpose is tried once more."""
+    return LATER_ALERT if purpose == "alert" else LATER
 
 
 def follow(

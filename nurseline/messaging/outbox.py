@@ -52,6 +52,7 @@ GIVEN_UP = "given up: "  # begins the reason of what was tried until it was too 
 NO_CLAIM = {"claim_token": None, "lease_until": None}
 OPEN = ("scheduled", "claimed")
 ON_ITS_WAY = ("sending", "sent", "unknown")  # it may still turn out that it did not arrive
+DID_NOT_ARRIVE = ("failed", "undelivered")  # staff may have it sent again
 NOT_AGAIN, WANTED_AGAIN = "not again: ", "wanted again"  # in a history; the first goes before the reason
 # Written out, so that the planner knows the index on them fits whatever the other values are.
 REMINDERS = OutboundMessage.purpose == sa.literal("reminder", literal_execute=True)
@@ -255,12 +256,21 @@ def learn_opt_out(session: Session, number_hash: str, now: datetime, *, asked: d
 
 
 def cancel_planned(
-    session: Session, number_hash: str, *, at: datetime, reason: str, actor: str = "line"
+    session: Session,
+    number_hash: str,
+    *,
+    at: datetime,
+    reason: str,
+    actor: str = "line",
+    failed_too: bool = False,
 ) -> int:
-    """Cancel every automated message to a number that has not started to go; how many."""
+    """Cancel every automated message to a number that has not started to go; how many.
+
+    ``failed_too``: what did not arrive cannot be sent again either.
+    """
     contact = sa.select(Contact.id).where(Contact.number_hash == number_hash).scalar_subquery()
     theirs = to_contact(contact)
-    going = on_their_way(session, theirs, at=at)
+    going = on_their_way(session, theirs, at=at, failed_too=failed_too)
     not_again(session, going, at=at, reason=reason, actor=actor)
     query = sa.select(OutboundMessage.id).where(theirs, REMINDERS, OutboundMessage.status.in_(OPEN))
     return len(cancel(session, session.scalars(query).all(), at=at, reason=reason, actor=actor))
@@ -274,14 +284,18 @@ def cancel(
     return MOVES.move(session, ids, "cancelled", at=at, cause=reason, actor=actor, values=values)
 
 
-def on_their_way(session: Session, *which: ColumnElement[bool], at: datetime) -> dict[uuid.UUID, str]:
+def on_their_way(
+    session: Session, *which: ColumnElement[bool], at: datetime, failed_too: bool = False
+) -> dict[uuid.UUID, str]:
     """Status of the automated messages that may not have arrived yet, of those ``which``; locked.
 
     Ask before you look for what is planned: one that comes back into the plan meanwhile is then seen there.
+    ``failed_too``: also of those that did not.
     """
     lately = OutboundMessage.sending_at > at - LOOK_BACK
+    statuses = (*ON_ITS_WAY, *DID_NOT_ARRIVE) if failed_too else ON_ITS_WAY
     query = sa.select(OutboundMessage.id, OutboundMessage.status).where(
-        REMINDERS, OutboundMessage.status.in_(ON_ITS_WAY), lately, *which
+        REMINDERS, OutboundMessage.status.in_(statuses), lately, *which
     )
     return {row.id: row.status for row in session.execute(query.with_for_update(of=OutboundMessage))}
 
@@ -289,11 +303,11 @@ def on_their_way(session: Session, *which: ColumnElement[bool], at: datetime) ->
 def not_again(
     session: Session, going: Mapping[uuid.UUID, str], *, at: datetime, reason: str, actor: str
 ) -> None:
-    """Write down of messages on their way that they are not to be tried again, for ``reason``.
+    """Write down of messages on their way, or failed, that they are not to be tried again, for ``reason``.
 
     They are not called back. But one that turns out not to have gone is cancelled then, and nothing follows.
     """
-    for status in ON_ITS_WAY:
+    for status in sorted(set(going.values())):
         ids = [one for one, stands in going.items() if stands == status]
         MOVES.note(session, ids, status, at=at, cause=f"{NOT_AGAIN}{reason}", actor=actor)
 

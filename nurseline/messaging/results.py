@@ -20,7 +20,7 @@ from nurseline.clock import Clock
 from nurseline.consent import service as consent
 from nurseline.db import Held, away, locked
 from nurseline.messaging.checks import first_check
-from nurseline.messaging.followups import ALARMING, LATER, Alarm, Returned, after_failure
+from nurseline.messaging.followups import ALARMING, Alarm, Returned, after_failure, later
 from nurseline.messaging.letting_go import Going
 from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.outbox import GIVEN_UP, MOVES, NO_CLAIM, cancel_planned, learn_opt_out
@@ -225,8 +225,10 @@ def _verdict(going: Going, outcome: SendOutcome, now: datetime) -> _Verdict:
             return _once_more(going, why, wait, now)
         case Refused(code, "now"):
             return _once_more(going, f"error {code}", 0.0, now)
-        case Refused(code, "later") if going.row.error_code is None and _useful(going, now + LATER):
-            return _Again(f"error {code}, once more later", now + LATER, code)
+        case Refused(code, "later") if going.row.error_code is None and _useful(
+            going, now + later(going.row.purpose)
+        ):
+            return _Again(f"error {code}, once more later", now + later(going.row.purpose), code)
         # Until somebody has mended what is set up wrongly, every message due would be burnt one by one.
         case Refused(code, "configuration") if going.row.purpose == "reminder" and _useful(
             going, now + MENDED

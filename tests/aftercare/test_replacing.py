@@ -377,6 +377,32 @@ def test_a_step_is_given_back_when_it_turns_out_that_the_mistaken_one_never_went
     assert sorted(went) == sorted((first.injection_id, step) for step in kept)
 
 
+def test_what_was_given_back_ends_when_it_is_learnt_that_the_patient_has_died(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    _, second = mistaken(parts, contact, clock)
+    took_back(parts, second)
+    assert "scheduled" in {m.status for m in messages_of(parts, contact)}
+    took_back(parts, second, gives_back=False)
+    assert {m.status for m in messages_of(parts, contact)} == {"cancelled"}
+
+
+def test_that_the_patient_has_died_stands_when_the_injection_is_called_off_once_more(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    _, second = mistaken(parts, contact, clock)
+    clock.advance(DAY)
+
+    def called_off_twice(_sent: Sent) -> SendOutcome:
+        took_back(parts, second, gives_back=False)
+        took_back(parts, second)
+        return NotSent("no connection", 0.0)
+
+    gateway.script = [called_off_twice]
+    sender.send_due()
+    assert {m.status for m in messages_of(parts, contact)} == {"cancelled"}
+
+
 @pytest.mark.parametrize("ended", ["stop", "death"])
 def test_a_step_that_never_went_is_given_back_neither_to_the_dead_nor_after_a_stop(
     parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock, ended: str

@@ -15,6 +15,7 @@ from nurseline.aftercare.service import REPLACED
 from nurseline.clock import SetClock
 from nurseline.consent import service as consent
 from nurseline.messaging.call_reports import CallReport, apply_call_report
+from nurseline.messaging.decisions import NotPossibleError, decide
 from nurseline.messaging.followups import LATER, after_failure, follow
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.sending import Sender
@@ -30,6 +31,7 @@ from tests.support.line import (
     make_contact,
     make_injection,
     messages_of,
+    minutes,
     plan_one,
     say_start,
     say_stop,
@@ -99,6 +101,13 @@ def test_a_failure_that_may_pass_is_followed_by_one_text_an_hour_later(
     assert fail(parts, again, "later") is None, "a third text would be one too many"
 
 
+def test_an_alert_is_followed_two_minutes_later(parts: Parts, contact: Contact, clock: SetClock) -> None:
+    alert = plan_one(parts, contact, "alert")
+    again = fail(parts, alert, "later")
+    assert again is not None
+    assert fetch(parts, again).send_after == clock.now() + minutes(2)
+
+
 def test_a_number_that_cannot_be_texted_is_called_and_so_is_everything_after(
     parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
 ) -> None:
@@ -163,6 +172,12 @@ def called_off(parts: Parts, contact: Contact, injection: uuid.UUID) -> None:
         assert calling_off.call_off(session, injection, actor="staff-1", now=parts.clock.now()) == 2
 
 
+def died(parts: Parts, contact: Contact, injection: uuid.UUID) -> None:
+    with parts.db.begin() as session:
+        now = parts.clock.now()
+        assert calling_off.call_off(session, injection, actor="x", now=now, gives_back=False) == 2
+
+
 def stopped(parts: Parts, contact: Contact, injection: uuid.UUID) -> None:
     with parts.db.begin() as session:
         assert changes.stop_all(session, contact, staff="staff-1", now=parts.clock.now()) == 2
@@ -216,6 +231,34 @@ def test_nothing_follows_a_failure_that_is_learnt_when_the_rest_was_cancelled(
     assert report(parts, str(first.provider_sid), "failed", error_code=30003)
     assert fetch(parts, first.id).status == "failed"
     assert not [row for row in messages_of(parts, contact) if row.turn]
+
+
+@pytest.mark.parametrize("end", [called_off, died, stopped])
+def test_what_failed_before_the_rest_was_ended_cannot_be_sent_again(
+    parts: Parts, contact: Contact, clock: SetClock, end: Ending
+) -> None:
+    injection = make_injection(parts, contact)
+    clock.advance(timedelta(hours=24))
+    first = messages_of(parts, contact)[0]
+    force(parts, first.id, status="failed", sending_at=clock.now(), attempts=1)
+    end(parts, contact, injection.injection_id)
+    with parts.db.begin() as session, pytest.raises(NotPossibleError):
+        decide(session, session.get_one(OutboundMessage, first.id), "again", actor="x", now=clock.now())
+
+
+def test_what_failed_before_the_injection_was_called_off_can_be_sent_again_when_it_is_enrolled_again(
+    parts: Parts, contact: Contact, clock: SetClock
+) -> None:
+    performed = clock.now()
+    injection = make_injection(parts, contact, performed_at=performed)
+    clock.advance(timedelta(hours=24))
+    first = messages_of(parts, contact)[0]
+    force(parts, first.id, status="failed", sending_at=clock.now(), attempts=1)
+    called_off(parts, contact, injection.injection_id)
+    make_injection(parts, contact, performed_at=performed)
+    with parts.db.begin() as session:
+        row = session.get_one(OutboundMessage, first.id)
+        assert decide(session, row, "again", actor="x", now=clock.now()) is not None
 
 
 def test_nobody_is_called_a_second_time_for_an_injection_that_was_called_off(
