@@ -188,6 +188,11 @@ def locked(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in {"55P03", "40P01"}  # a lock timed out; a deadlock
 
 
+def held_up(error: DBAPIError) -> bool:
+    """Whether a statement only took too long, most likely behind a lock: `locked`, or its time ran out."""
+    return locked(error) or getattr(error.orig, "sqlstate", None) == "57014"
+
+
 @contextmanager
 def apart(tell: Callable[[Exception], None]) -> Iterator[None]:
     """Around what is done for one row of many: if no key opens it, ``tell`` hears so and the others go on.

@@ -23,7 +23,7 @@ from nurseline.clock import Clock
 from nurseline.consent import service as consent
 from nurseline.consent.allowed import DAYTIME, AllowedHours
 from nurseline.crypto import Keyring
-from nurseline.db import Held, away
+from nurseline.db import Held, away, held_up
 from nurseline.messaging.answers import ANSWER_WITHIN
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.outbox import ANSWERS, MOVES, NO_CLAIM, ORDERED, SENDING_LEASE, Claimed
@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 ONE_BY_ONE_SECONDS = 8.0  # far below the time in which requests must begin
 UNPREPARED = timedelta(minutes=10)  # until what could not be worded is looked at again
+NOT_PREPARED = "could not be prepared"
+HELD = timedelta(seconds=10)  # until what somebody else held for too long is looked at again
 # The ledger is asked in the same statement that lets messages go, so a STOP just before it wins.
 # Purposes of what is no answer to a text or call that just came in: an opt-out ends it.
 ENDED_BY_STOP = frozenset({"staff", "notice", "confirmation"})
@@ -95,7 +97,8 @@ class _Fates:
 
     def leave_out(self, row: Claimed, each: Each) -> None:
         """It came too late. What was tried, or follows what did not arrive, is for staff to see."""
-        (self.failed if row.attempts > 0 or row.turn > 0 else self.skip).append(each)
+        tried = row.attempts > 0 or row.turn > 0 or row.reason == NOT_PREPARED
+        (self.failed if tried else self.skip).append(each)
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,8 @@ class Decider:
                 return self._one_by_one(now), again
             with self.db.begin() as session:
                 at = self.clock.now()
-                _move(session, [_put_off(now[0], at, error)], "scheduled", at, NO_CLAIM)
+                put_off = _held_up(now[0], at) if held_up(error) else _put_off(now[0], at, error)
+                _move(session, [put_off], "scheduled", at, NO_CLAIM)
             return [], again
 
     def _one_by_one(self, rows: Sequence[Claimed]) -> list[Going]:
@@ -211,6 +215,8 @@ class Decider:
             "content_version": version,
             "attempts": going.attempt,
             "channel": channel,
+            # What a person has ordered stays ordered, should the request turn out not to have gone.
+            "reason": ORDERED if row.reason == ORDERED else "",
             "answer_until": self.clock.now() + ANSWER_WITHIN if row.purpose == "reminder" else None,
         }
         return going, Each(row.id, "request", values, {"claim_token": row.claim_token})
@@ -250,7 +256,7 @@ def _one_for_each_number(rows: Sequence[Claimed]) -> tuple[list[Claimed], list[C
 
 def _let(session: Session, fates: _Fates, now: datetime) -> list[Going]:
     """Move what goes to ``sending``; give those that moved."""
-    values = {"reason": "", "sending_at": now, "lease_until": now + SENDING_LEASE}
+    values = {"sending_at": now, "lease_until": now + SENDING_LEASE}
     each = [one for _, one in fates.go]
     moved = set(MOVES.move_each(session, each, "sending", at=now, only_if=ALLOWED, values=values))
     refused = (one for one in each if one.id not in moved)
@@ -262,8 +268,16 @@ def _move(session: Session, rows: Sequence[Each], to: str, now: datetime, values
     MOVES.move_each(session, rows, to, at=now, values=values)
 
 
+def _held_up(row: Claimed, now: datetime) -> Each:
+    """Nothing is wrong with it: somebody held what is asked before it goes, and will have let go soon."""
+    log.warning("message.held_up", message=str(row.id))
+    values = {"send_after": now + HELD, "reason": row.reason}
+    return Each(row.id, "held up by another change", values, {"claim_token": row.claim_token})
+
+
 def _put_off(row: Claimed, now: datetime, error: Exception) -> Each:
     log.error("message.not_prepared", message=str(row.id), error=type(error).__name__)
-    values = {"send_after": now + UNPREPARED, "reason": "could not be prepared"}
-    cause = f"could not be prepared: {type(error).__name__}"
+    reason = row.reason if row.reason == ORDERED else NOT_PREPARED
+    values = {"send_after": now + UNPREPARED, "reason": reason}
+    cause = f"{NOT_PREPARED}: {type(error).__name__}"
     return Each(row.id, cause, values, {"claim_token": row.claim_token})

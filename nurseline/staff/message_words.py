@@ -18,6 +18,8 @@ EXACT = {
     "no connection": "The carrier could not be reached.",
     "held up before the request": "The program was held up before it asked: it did not ask any more.",
     "too many requests": "The carrier asked to wait.",
+    "held up by another change": "Something else was being changed for this number: a moment later.",
+    "could not be prepared": "It could not be prepared: its words or its number could not be read.",
     "lease ended": "The program that had it stopped before it was sent.",
     "lease ended while sending": "The program that sent it stopped before it had an answer.",
     "no result in time": "The program that sent it stopped before it had an answer.",

@@ -12,8 +12,8 @@ from nurseline import db
 from nurseline.clock import SetClock
 from nurseline.consent import service as consent
 from nurseline.messaging import letting_go
-from nurseline.messaging.decisions import decide
-from nurseline.messaging.letting_go import NO_CONSENT, UNPREPARED
+from nurseline.messaging.decisions import decide, undecided
+from nurseline.messaging.letting_go import HELD, NO_CONSENT, UNPREPARED
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.outbox import cancel_planned, claim_due
 from nurseline.messaging.sending import Sender
@@ -343,17 +343,20 @@ def test_a_message_without_words_keeps_nobody_waiting_and_goes_when_there_are_so
     assert (fetch(parts, broken).status, fetch(parts, broken).reason) == ("sent", "")
 
 
-def test_what_could_not_be_prepared_in_time_is_skipped_with_the_reason(
+def test_what_could_not_be_prepared_in_time_has_failed_and_is_shown_to_staff(
     parts: Parts, sender: Sender, clock: SetClock, contact: Contact
 ) -> None:
     message = plan_one(parts, contact, send_before=clock.now() + timedelta(hours=1))
     with parts.db.begin() as session:
         session.execute(sa.text("UPDATE contacts SET number = 'x' WHERE id = :id"), {"id": str(contact.id)})
-    for status in ("scheduled", "skipped", "skipped"):
+    for status in ("scheduled", "failed", "failed"):
         sender.send_due()
         assert fetch(parts, message).status == status
         clock.advance(timedelta(hours=1))
     assert fetch(parts, message).reason == "could not be prepared"
+    with parts.db.begin() as session:
+        which = sa.select(OutboundMessage.id).where(undecided())
+        assert session.scalars(which).all() == [message]
 
 
 def test_a_number_that_no_key_opens_stops_only_its_own_message(
@@ -392,6 +395,54 @@ def test_what_staff_have_sent_again_in_the_evening_goes_at_once(
     sender.send_due()
     assert fetch(parts, again).status == "sent"
     assert fetch(parts, again).reason == ""
+
+
+def test_what_staff_have_sent_again_in_the_evening_goes_on_being_tried_when_the_carrier_is_busy(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    clock.instant = EVENING
+    message = plan_one(parts, contact, "staff", send_before=EVENING + timedelta(hours=12))
+    gateway.script = [Refused(99999, "unlisted"), NotSent("too many requests", 2.0)]
+    sender.send_due()
+    with parts.db.begin() as session:
+        row = session.get_one(OutboundMessage, message)
+        again = decide(session, row, "again", actor="staff-1", now=clock.now())
+    assert again is not None
+    for status in ("scheduled", "sent"):
+        sender.send_due()
+        assert fetch(parts, again).status == status
+        clock.advance(minutes(1))
+    assert fetch(parts, again).reason == ""
+
+
+# Locks that others hold for too long
+
+
+def test_an_alert_that_a_locked_table_held_up_goes_as_soon_as_it_is_free(
+    parts: Parts, sender: Sender, gateway: FakeGateway, contact: Contact, clock: SetClock
+) -> None:
+    alert = plan_one(parts, contact, "alert")
+    with parts.db.begin() as other:
+        other.execute(sa.text("LOCK TABLE contacts IN ACCESS EXCLUSIVE MODE"))
+        sender.send_due(lane="urgent")
+    clock.advance(HELD)
+    sender.send_due(lane="urgent")
+    assert [sent.reference for sent in gateway.sends] == [alert]
+    assert fetch(parts, alert).status == "sent"
+    assert "held up by another change" in causes(parts, alert)
+
+
+def test_a_reminder_whose_ledger_is_held_just_before_the_hours_end_goes_in_them(
+    parts: Parts, sender: Sender, contact: Contact, clock: SetClock
+) -> None:
+    clock.instant = datetime(2026, 3, 4, 0, 55, tzinfo=UTC)  # five to eight in the evening in New York
+    reminder = plan_one(parts, contact, send_before=clock.now() + minutes(30))
+    with parts.db.begin() as other:
+        consent.holds(other, contact.number_hash)
+        sender.send_due()
+    clock.advance(HELD)
+    sender.send_due()
+    assert fetch(parts, reminder).status == "sent"
 
 
 @pytest.mark.parametrize("purpose", ["staff", "confirmation", "notice"])
