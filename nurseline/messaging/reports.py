@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 
 from nurseline.consent import service as consent
 from nurseline.messaging.checks import next_check
-from nurseline.messaging.followups import ALARMING, Alarm, after_failure
+from nurseline.messaging.followups import ALARMING, Alarm, after_failure, next_turn_id
 from nurseline.messaging.models import DeliveryReport, OutboundMessage
-from nurseline.messaging.outbox import MOVES, NO_CLAIM, OPEN, learn_opt_out
+from nurseline.messaging.outbox import MOVES, NO_CLAIM, OPEN, cancel, learn_opt_out
 from nurseline.outcomes import RefusalClass
 
 log = structlog.get_logger(__name__)
@@ -40,6 +40,7 @@ STATUS = {
 }
 FAILED = frozenset({"undelivered", "failed"})
 FINAL = FAILED | {"delivered"}
+ARRIVED_LATE = "the one before did arrive after all"  # at most 40 letters, like every reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ def apply_report(session: Session, report: Report, *, alarm: Alarm | None = None
         return False
     moved = advance(session, message, report, cause=f"callback {report.status}", alarm=alarm)
     if news and not moved and message.status in FINAL and STATUS[report.status] in FINAL - {message.status}:
+        if STATUS[report.status] == "delivered":
+            _end_next(session, message, report.at)
         cause = f"too late: the carrier reports {report.status}"
         MOVES.note(session, [message.id], message.status, at=report.at, cause=cause, actor="carrier")
     return moved
@@ -105,6 +108,12 @@ def advance(
         if alarm is not None and report.error_code is not None and report.meaning in ALARMING:
             alarm(session, report.error_code, report.at)
     return bool(moved)
+
+
+def _end_next(session: Session, message: OutboundMessage, at: datetime) -> None:
+    """What was to go once more is not needed: the patient would have it twice."""
+    consent.holds(session, message.number_hash)  # everybody locks the ledger first
+    cancel(session, [next_turn_id(message)], at=at, reason=ARRIVED_LATE, actor="carrier")
 
 
 _KEPT = sa.select(DeliveryReport.__table__.c.provider_sid).where(

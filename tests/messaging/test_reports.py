@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from nurseline.clock import SetClock
 from nurseline.consent import service as consent
 from nurseline.messaging.checks import SENT_CHECKS
+from nurseline.messaging.followups import next_turn_id
 from nurseline.messaging.models import Contact, DeliveryReport
 from nurseline.messaging.polling import poll_sent
 from nurseline.messaging.reports import apply_kept
@@ -44,6 +45,18 @@ def sent_one(parts: Parts, sender: Sender, contact: Contact) -> tuple[uuid.UUID,
     known = fetch(parts, message).provider_sid
     assert known is not None
     return message, known
+
+
+def test_what_did_arrive_after_all_is_not_sent_once_more(
+    parts: Parts, sender: Sender, contact: Contact
+) -> None:
+    message, known = sent_one(parts, sender, contact)
+    report(parts, known, "undelivered", reference=message, error_code=30003)
+    again = fetch(parts, next_turn_id(fetch(parts, message)))
+    assert again.status == "scheduled"
+    report(parts, known, "delivered", reference=message)
+    assert fetch(parts, again.id).status == "cancelled"
+    assert fetch(parts, message).status == "undelivered"
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["queued", "sent", "delivered"])), ids="-".join)
