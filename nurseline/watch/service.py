@@ -19,7 +19,7 @@ from nurseline.crypto import Keyring
 from nurseline.db import UtcDateTime
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import OutboundMessage
-from nurseline.messaging.outbox import LANES, SCHEDULED, Plan, plan
+from nurseline.messaging.outbox import LANES, PRIORITY, SCHEDULED, Plan, plan
 from nurseline.wakeups import HOUSEKEEPING, QUEUES, REMINDERS, URGENT
 from nurseline.watch.models import Heartbeat
 
@@ -84,17 +84,21 @@ def stale(session: Session, *, now: datetime) -> list[Silence]:
 def overdue(session: Session, *, now: datetime) -> datetime | None:
     """Since when something urgent has been due for longer than `OVERDUE`, whoever works its queue.
 
-    The texts of `alarm` do not count: they may wait behind what they tell of.
+    An alert is due from when it was planned, however often it was tried in vain since or taken by a worker
+    that died. The texts of `alarm` do not count: they may wait behind what they tell of.
     """
+    message, before = OutboundMessage, now - OVERDUE
+    others = message.content_id != ALERT
+    alert = sa.and_(message.priority == PRIORITY["alert"], message.created_at <= before, others)
     # In the order of the index on due rows: one look at its beginning, whatever the planner has counted.
-    first = (
-        sa.select(OutboundMessage.send_after)
-        .where(SCHEDULED, LANES["urgent"], OutboundMessage.send_after <= now - OVERDUE)
-        .where(OutboundMessage.content_id != ALERT)
-        .order_by(OutboundMessage.priority, OutboundMessage.send_after, OutboundMessage.id)
-        .limit(1)
+    in_order = (message.priority, message.send_after, message.id)
+    due = sa.select(message.send_after).where(
+        SCHEDULED, LANES["urgent"], message.send_after <= before, others
     )
-    return session.scalar(first)
+    planned = sa.select(message.created_at).where(SCHEDULED, alert)
+    taken = sa.select(message.created_at).where(message.lease_until.is_not(None), alert)
+    found = (due.order_by(*in_order).limit(1), planned.order_by(*in_order).limit(1), taken.limit(1))
+    return session.scalar(sa.select(sa.func.least(*(each.scalar_subquery() for each in found))))
 
 
 def _silent_with_work(session: Session, now: datetime) -> list[Silence]:

@@ -10,11 +10,13 @@ import sqlalchemy as sa
 from nurseline.clock import SetClock
 from nurseline.messaging.models import OutboundMessage
 from nurseline.messaging.outbox import CLAIM_LEASE, claim_due
+from nurseline.messaging.sending import Sender
+from nurseline.outcomes import NotSent
 from nurseline.parts import Parts
 from nurseline.wakeups import HOUSEKEEPING, QUEUES, REMINDERS, URGENT
 from nurseline.watch import service as watch
 from tests.messaging.test_query_plans import no_whole_tables
-from tests.support.line import at_once, make_contact, plan_one
+from tests.support.line import FakeGateway, at_once, fetch, make_contact, plan_one
 
 LIMIT = watch.LIMIT
 LATER = LIMIT + timedelta(seconds=1)
@@ -175,6 +177,30 @@ def test_a_queue_that_is_worked_while_something_urgent_does_not_go_is_stale(
         assert watch.stale(session, now=clock.now()) == [watch.Silence(URGENT, began)]
 
 
+def test_an_alert_that_is_tried_in_vain_over_and_over_is_a_standstill(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock
+) -> None:
+    began = clock.now()
+    alert = plan_one(parts, make_contact(parts), "alert")
+    gateway.script = [NotSent("no connection", 0.0)] * 20
+    while clock.now() < began + watch.OVERDUE:
+        sender.send_due()
+        clock.advance(timedelta(seconds=10))
+    beat(parts, *QUEUES)
+    assert fetch(parts, alert).send_after > clock.now() - watch.OVERDUE
+    with parts.db.begin() as session:
+        assert watch.stale(session, now=clock.now()) == [watch.Silence(URGENT, began)]
+
+
+def test_an_alert_that_worker_after_worker_takes_and_does_not_send_is_a_standstill(
+    parts: Parts, clock: SetClock
+) -> None:
+    work_in_vain(parts, clock)
+    with parts.db.begin() as session:
+        claim_due(session, now=clock.now(), limit=10)
+    assert stale(parts) == [URGENT]
+
+
 def test_reminders_that_wait_long_in_a_queue_that_is_worked_are_no_standstill(
     parts: Parts, clock: SetClock
 ) -> None:
@@ -199,7 +225,9 @@ def test_people_are_told_again_when_something_urgent_does_not_go_another_time(
     work_in_vain(parts, clock)
     assert alarm(parts) == [URGENT]
     with parts.db.begin() as session:
-        claim_due(session, now=clock.now(), limit=10)
+        token, _ = claim_due(session, now=clock.now(), limit=10)
+        sending = sa.update(OutboundMessage).where(OutboundMessage.claim_token == token)
+        session.execute(sending.values(status="sent", lease_until=None))
     assert stale(parts) == []
     clock.advance(timedelta(seconds=1))
     work_in_vain(parts, clock)
@@ -213,10 +241,12 @@ def test_the_look_for_what_is_overdue_reads_the_beginning_of_the_index_on_due_ro
     with no_whole_tables(parts) as (session, seen):
         watch.overdue(session, now=parts.clock.now())
     ((_, found),) = seen
-    (due,) = [node for node in found if "Index Name" in node]
-    assert due["Index Name"] == "ix_outbound_due"
+    due, planned, taken = [node for node in found if "Index Name" in node]
+    assert [due["Index Name"], planned["Index Name"]] == ["ix_outbound_due"] * 2
+    assert taken["Index Name"] == "ix_outbound_lease"
     assert "priority" in due["Index Cond"]
     assert "send_after" in due["Index Cond"], "the range ends with what is overdue"
+    assert "priority" in planned["Index Cond"], "alerts only"
     assert not [node for node in found if "Sort" in node["Node Type"]]
 
 
