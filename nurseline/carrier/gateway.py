@@ -194,8 +194,8 @@ class TwilioGateway:
         """
         with _asking():
             listed = self._client.messages.list(to=to, limit=LIST_MOST, page_size=LIST_PAGE)
-        near = _made_soon_after(since, listed)
-        found = [_standing(one) for one in near if _plain(one.body) == _plain(body)]
+            near = _made_soon_after(since, listed)
+            found = [_standing(one) for one in near if _plain(one.body) == _plain(body)]
         hidden = any(not one.body for one in near)  # redacted
         return Listing(found, complete=len(listed) < LIST_MOST and not hidden)
 
@@ -218,7 +218,7 @@ class TwilioGateway:
         """
         with _asking():
             listed = self._client.calls.list(to=to, limit=LIST_MOST, page_size=LIST_PAGE)
-        found = [_standing_of_call(one) for one in _made_soon_after(since, listed)]
+            found = [_standing_of_call(one) for one in _made_soon_after(since, listed)]
         return Listing(found, complete=len(listed) < LIST_MOST)
 
     def look_at_call(self, sid: str) -> Standing | None:

@@ -403,8 +403,9 @@ def test_a_message_that_the_carrier_does_not_know_is_none(make: Make) -> None:
         answer(200, "no json"),
         answer(200, [1]),
         answer(200, {}),
+        page(listed("SM1", error_code="thirty")),
     ],
-    ids=["500", "401", "hung up", "no json", "a list", "empty"],
+    ids=["500", "401", "hung up", "no json", "a list", "empty", "one that cannot be read"],
 )
 @pytest.mark.parametrize("ask", [find, lambda one: one.look("SM1")], ids=["find", "look"])
 def test_a_carrier_that_cannot_tell_raises_one_kind_of_error(

@@ -138,7 +138,12 @@ def test_a_call_that_the_carrier_does_not_know_is_none(make: Make) -> None:
         assert make(carrier.url).look_at_call(SID) is None
 
 
-@pytest.mark.parametrize("behave", [refused(20500, 500), hang_up, answer(200, "no json"), answer(200, {})])
+UNREADABLE = page(listed("CA1", duration="long"))
+
+
+@pytest.mark.parametrize(
+    "behave", [refused(20500, 500), hang_up, answer(200, "no json"), answer(200, {}), UNREADABLE]
+)
 def test_a_carrier_that_cannot_tell_raises_one_kind_of_error(make: Make, behave: Behaviour) -> None:
     with wire(behave) as carrier, pytest.raises(OSError, match=r"^[A-Za-z]+$"):
         make(carrier.url).look_at_call(SID)
