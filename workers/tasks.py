@@ -76,10 +76,11 @@ def escalate() -> None:
 @app.task(name="fetch_voicemail", base=Wakeup)
 def fetch_voicemail() -> int:
     """Fetch what callers spoke from the carrier, delete it there, and forget what was kept long enough."""
-    fetched = voicemail.fetch_due(parts().db, parts().clock, parts().recordings)
-    with parts().db.begin() as session:
-        voicemail.forget_old(session, now=parts().clock.now())
-    return fetched
+    steps: dict[str, Callable[[], int]] = {
+        "fetch": lambda: voicemail.fetch_due(parts().db, parts().clock, parts().recordings),
+        "forget": lambda: _in_transaction(voicemail.forget_old, parts().clock.now()),
+    }
+    return _each_step(steps)[0]
 
 
 @app.task(name="look_up_unknown", base=Wakeup)
@@ -106,23 +107,35 @@ def look_around(calm: bool) -> list[str]:
     It sends this to itself (`watchdog`), so it needs no beat. A worker stands in for its own queues and for
     the urgent one. ``calm``: Redis has answered for a while; a silent queue is a fault to tell people of.
     """
-    numbers = [number for number in parts().settings.alert_numbers.split(",") if number]
     now = parts().clock.now()
+    steps: dict[str, Callable[[], list[str]]] = {"stand in": partial(_stand_in, calm, now)}
+    if calm:  # first, since work that was stood in for does not wait any more
+        steps = {"alarm": partial(_alarm, now), **steps}
+    return _each_step(steps)[-1]
+
+
+def _alarm(now: datetime) -> list[str]:
+    numbers = [number for number in parts().settings.alert_numbers.split(",") if number]
     told: list[str] = []
-    if calm:
-        with signing() as session:
-            told = watch.alarm(session, parts().keyring, numbers, now=now)
+    with signing() as session:
+        told = watch.alarm(session, parts().keyring, numbers, now=now)
+    if told:
+        log.error("queue.told", told=told)
+    return told
+
+
+def _stand_in(calm: bool, now: datetime) -> list[str]:
+    """The silent queues, after the work of those that this worker may stand in for."""
     with parts().db.begin() as session:
         silent = [one.queue for one in watch.silent(session, now=now)]
-    if calm and (silent or told):
-        log.error("queue.silent", queues=silent, told=told)
-    for task, queue in ROUTES.items():
-        if queue in silent and (queue == URGENT or queue in app.amqp.queues.consume_from):
-            app.tasks[task].run()
+    if calm and silent:
+        log.error("queue.silent", queues=silent)
+    mine = {URGENT, *app.amqp.queues.consume_from}
+    _each_step({task: app.tasks[task].run for task, queue in ROUTES.items() if queue in mine & set(silent)})
     return silent
 
 
-def _in_transaction(work: Callable[..., object], now: datetime) -> object:
+def _in_transaction(work: Callable[..., Given], now: datetime) -> Given:
     with parts().db.begin() as session:
         return work(session, now=now)
 

@@ -348,8 +348,8 @@ def end(session: Session, attempt: CallbackAttempt, result: str, now: datetime) 
     if not MOVES.move(
         session, [attempt.item_id], "claimed", at=now, cause=cause, only_if=mine, values=values
     ):
-        item = session.get_one(CallbackItem, attempt.item_id, populate_existing=True)
-        MOVES.note(session, [item.id], item.status, at=now, cause=cause)
+        stands = session.scalars(sa.select(CallbackItem.status).where(CallbackItem.id == attempt.item_id))
+        MOVES.note(session, [attempt.item_id], stands.one(), at=now, cause=cause)
 
 
 def _tried(session: Session, attempt: CallbackAttempt, at: datetime) -> None:

@@ -24,10 +24,11 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, defer, selectinload
 from sqlalchemy.sql import ColumnElement
 
 from nurseline.callbacks.ladder import TRIES
@@ -36,12 +37,12 @@ from nurseline.callbacks.outcomes import UNREACHED
 from nurseline.callbacks.service import IS_OPEN, MOVES, OURS, PUT_THROUGH, REOPENED, give_back_expired
 from nurseline.callbacks.texts import text_patient
 from nurseline.clinic import service as clinic
-from nurseline.clinic.hours import Hours, parse_hours
+from nurseline.clinic.hours import Hours
 from nurseline.crypto import Keyring
-from nurseline.db import Database
-from nurseline.messaging.contacts import contact_for
+from nurseline.db import Database, apart
+from nurseline.messaging.contacts import UNREAD
 from nurseline.messaging.models import OutboundMessage
-from nurseline.messaging.outbox import Plan, plan
+from nurseline.messaging.telling import tell
 
 log = structlog.get_logger(__name__)
 
@@ -83,14 +84,22 @@ class Raised:
 
 
 def run(db: Database, with_: Escalation, *, now: datetime) -> Raised:
-    """Free claims that ran out, raise levels, alarm, and tell patients; each in a transaction of its own."""
-    with db.begin() as session:
+    """Free claims that ran out, raise levels, alarm, and tell patients; each in a transaction of its own.
+
+    One that fails keeps none of the others from its turn.
+    """
+    near = due = unclaimed = told = 0
+    with apart(partial(_failed, "expired")), db.begin() as session:
         give_back_expired(session, now=now)
-    with db.begin() as session:
+    with apart(partial(_failed, "levels")), db.begin() as session:
         near, due, unclaimed = escalate(session, with_, now=now)
-    with db.begin() as session:
+    with apart(partial(_failed, "late")), db.begin() as session:
         told = tell_late(session, with_, now=now)
     return Raised(near, due, unclaimed, told)
+
+
+def _failed(step: str, error: Exception) -> None:
+    log.error("escalation.failed", step=step, error=type(error).__name__)
 
 
 def escalate(session: Session, with_: Escalation, *, now: datetime) -> tuple[int, int, int]:
@@ -121,12 +130,8 @@ def escalate(session: Session, with_: Escalation, *, now: datetime) -> tuple[int
 
 
 def on_duty(session: Session, hours: Hours, now: datetime) -> list[str]:
-    """The numbers on the on-call list whose shift it is; one without a shift of its own is always on duty."""
-    return [
-        phone.number
-        for phone in clinic.phones(session)
-        if phone.on_call and (not phone.shift or parse_hours(phone.shift, hours.zone).is_open(now))
-    ]
+    """The numbers on the on-call list whose shift it is (`clinic.service.on_duty_of`)."""
+    return [phone.number for phone in clinic.on_duty_of(clinic.phones(session), hours, now)]
 
 
 def tell_late(session: Session, with_: Escalation, *, now: datetime) -> int:
@@ -136,21 +141,30 @@ def tell_late(session: Session, with_: Escalation, *, now: datetime) -> int:
     item counts as late when nobody has it shortly before the promise, or nobody has called by then.
     """
     told: set[uuid.UUID] = set()
-    for item in session.scalars(_about_to_break(now)):
-        again = item.contact_id in told  # one text stands for all that this patient waits for
-        if again or text_patient(
-            session,
-            item.contact,
-            "promise_late",
-            now=now,
-            zone=with_.hours.zone,
-            regions=with_.regions,
-            until=now + LATE_OF_USE,
-        ):
-            item.told_late_at = now
-            MOVES.note(session, [item.id], item.status, at=now, cause="patient told that it is late")
-            told |= {item.contact_id} if item.contact_id else set()
+    for item in session.scalars(_about_to_break(now)).all():
+        with apart(_late_not_told), session.begin_nested():
+            again = item.contact_id in told  # one text stands for all that this patient waits for
+            if again or _tell_one(session, with_, item, now):
+                item.told_late_at = now
+                MOVES.note(session, [item.id], item.status, at=now, cause="patient told that it is late")
+                told |= {item.contact_id} if item.contact_id else set()
     return len(told)
+
+
+def _tell_one(session: Session, with_: Escalation, item: CallbackItem, now: datetime) -> bool:
+    return text_patient(
+        session,
+        item.contact,
+        "promise_late",
+        now=now,
+        zone=with_.hours.zone,
+        regions=with_.regions,
+        until=now + LATE_OF_USE,
+    )
+
+
+def _late_not_told(error: Exception) -> None:
+    log.error("escalation.late_not_told", error=type(error).__name__)
 
 
 def _about_to_break(now: datetime) -> sa.Select[CallbackItem]:
@@ -171,7 +185,8 @@ def _about_to_break(now: datetime) -> sa.Select[CallbackItem]:
         )
         .order_by(CallbackItem.promised_at)
         .limit(MOST)
-        .options(selectinload(CallbackItem.contact))
+        # What is encrypted is read for each by itself: one that no key opens keeps nobody from being told.
+        .options(defer(CallbackItem.best_time), selectinload(CallbackItem.contact).options(*UNREAD))
         .with_for_update(skip_locked=True, of=CallbackItem)
     )
 
@@ -219,9 +234,7 @@ def _alarm(
         return
     if min(raised.values()) > DAY_AND_NIGHT and _told_lately(session, content_id, now):
         return
-    for number in wanted:
-        contact = contact_for(session, with_.keyring, number, at=now)
-        plan(session, contact, [Plan("alert", content_id, "en", now)], at=now)
+    tell(session, with_.keyring, wanted, content_id, at=now)
 
 
 def _told_lately(session: Session, content_id: str, now: datetime) -> bool:

@@ -22,7 +22,7 @@ from nurseline.callbacks.calling import (
 )
 from nurseline.callbacks.models import CallbackAttempt
 from nurseline.clock import Clock
-from nurseline.db import Database
+from nurseline.db import Database, apart
 from nurseline.outcomes import Standing
 
 log = structlog.get_logger(__name__)
@@ -42,16 +42,30 @@ def look_after(db: Database, clock: Clock, telephone: Telephone, *, limit: int =
         open_ones = [(row.id, row.staff_call_sid, row.patient_call_sid) for row in session.scalars(query)]
     ended = 0
     for attempt_id, staff_sid, patient_sid in open_ones:
-        try:
-            staff_leg = telephone.look_at_call(staff_sid) if staff_sid else None
-            patient_leg = telephone.look_at_call(patient_sid) if patient_sid else None
-        except OSError:
-            log.warning("callback_call.unreachable")
-            ended += _give_up(db, attempt_id, now)
-            continue
-        with db.begin() as session:
-            ended += _settle(session, attempt_id, staff_leg, patient_leg, now)
+        with apart(_not_ended):
+            ended += _look_at(db, telephone, attempt_id, (staff_sid, patient_sid), now)
     return ended
+
+
+def _not_ended(error: Exception) -> None:
+    log.error("callback_call.not_ended", error=type(error).__name__)
+
+
+def _look_at(
+    db: Database,
+    telephone: Telephone,
+    attempt_id: uuid.UUID,
+    sids: tuple[str | None, str | None],
+    now: datetime,
+) -> int:
+    """End one call, as the carrier tells it of the staff member's telephone and of the patient's."""
+    try:
+        staff_leg, patient_leg = (telephone.look_at_call(sid) if sid else None for sid in sids)
+    except OSError:
+        log.warning("callback_call.unreachable")
+        return _give_up(db, attempt_id, now)
+    with db.begin() as session:
+        return _settle(session, attempt_id, staff_leg, patient_leg, now)
 
 
 def _settle(

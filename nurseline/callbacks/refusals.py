@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from nurseline.callbacks import service as callbacks
@@ -18,8 +20,10 @@ from nurseline.callbacks.models import CallbackWords
 from nurseline.callbacks.promises import promised_at
 from nurseline.clinic.hours import Hours
 from nurseline.crypto import Keyring
-from nurseline.messaging.contacts import contact_for
-from nurseline.messaging.outbox import Plan, plan
+from nurseline.db import apart, locked
+from nurseline.messaging.telling import tell
+
+log = structlog.get_logger(__name__)
 
 AGAIN = timedelta(hours=1)
 LOCK = 0x7EF05E  # any number that no other advisory lock of ours has
@@ -34,9 +38,16 @@ class RefusalAlarm:
     hours: Callable[[], Hours]
 
     def __call__(self, session: Session, code: int, at: datetime) -> None:
-        """Tell that the carrier answered with ``code``, within the caller's transaction."""
+        """Tell that the carrier answered with ``code``, within the caller's transaction.
+
+        If that fails, what became of the messages is written down all the same.
+        """
         # Of two workers that are refused at once the second sees what the first told.
         session.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK, code)))
+        with apart(_not_told), session.begin_nested():
+            self._tell(session, code, at)
+
+    def _tell(self, session: Session, code: int, at: datetime) -> None:
         key = f"carrier error {code}"
         open_item = callbacks.standing(session, key, "admin")
         if open_item is not None:
@@ -46,6 +57,10 @@ class RefusalAlarm:
         words = f"The carrier refuses messages of the line: error {code}. See twilio.com/docs/errors/{code}"
         promise = promised_at("admin", at, self.hours())
         callbacks.request(session, callbacks.Request("admin", "line", words, promise, key), now=at)
-        for number in self.numbers:
-            contact = contact_for(session, self.keyring, number, at=at)
-            plan(session, contact, [Plan("alert", "alert.refused", "en", at)], at=at)
+        tell(session, self.keyring, self.numbers, "alert.refused", at=at)
+
+
+def _not_told(error: Exception) -> None:
+    if isinstance(error, DBAPIError) and locked(error):
+        raise error  # whoever writes results down tries again
+    log.error("refusal.not_told", error=type(error).__name__)

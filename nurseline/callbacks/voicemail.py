@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session, defer
 
 from nurseline.callbacks.models import Voicemail
 from nurseline.clock import Clock
-from nurseline.db import Database
+from nurseline.db import Database, apart
 
 log = structlog.get_logger(__name__)
 
@@ -90,9 +91,8 @@ def of_recording(session: Session, recording_sid: str) -> Voicemail | None:
 
 def add_transcript(session: Session, recording_sid: str, text: str) -> Voicemail | None:
     """Keep what the carrier understood; None if the recording is not known, or was deleted."""
-    row = session.scalar(
-        sa.select(Voicemail).where(Voicemail.recording_sid == recording_sid).with_for_update()
-    )
+    query = sa.select(Voicemail).where(Voicemail.recording_sid == recording_sid)
+    row = session.scalar(query.options(defer(Voicemail.audio)).with_for_update())
     if row is None or row.transcript:
         return None
     row.transcript = text
@@ -101,7 +101,15 @@ def add_transcript(session: Session, recording_sid: str, text: str) -> Voicemail
 
 def fetch_due(db: Database, clock: Clock, recordings: Recordings, *, limit: int = 20) -> int:
     """Fetch recordings and delete them at the carrier; how many were fetched."""
-    return sum(_fetch(db, clock, recordings, row_id) for row_id in _claim(db, clock, limit))
+    fetched = 0
+    for row_id in _claim(db, clock, limit):
+        with apart(partial(_failed, row_id)):
+            fetched += _fetch(db, clock, recordings, row_id)
+    return fetched
+
+
+def _failed(row_id: uuid.UUID, error: Exception) -> None:
+    log.error("voicemail.failed", recording=str(row_id), error=type(error).__name__)
 
 
 def forget_old(session: Session, *, now: datetime) -> int:
@@ -130,9 +138,9 @@ def _claim(db: Database, clock: Clock, limit: int) -> list[uuid.UUID]:
 
 
 def _fetch(db: Database, clock: Clock, recordings: Recordings, row_id: uuid.UUID) -> int:
+    columns = (Voicemail.recording_sid, Voicemail.fetched_at.is_not(None), Voicemail.fetch_tries)
     with db.begin() as session:
-        row = session.get_one(Voicemail, row_id)
-        sid, fetched, tries = row.recording_sid, row.fetched_at is not None, row.fetch_tries
+        sid, fetched, tries = session.execute(sa.select(*columns).where(Voicemail.id == row_id)).one()
     try:
         sound = None if fetched else recordings.fetch(sid)
         if sound is not None:

@@ -24,7 +24,8 @@ from nurseline.clinic.hours import (
     week_text,
 )
 from nurseline.clinic.models import ClinicDay, ClinicSetting, StaffPhone
-from nurseline.db import Database
+from nurseline.crypto import UndecryptableError
+from nurseline.db import Database, apart
 
 log = structlog.get_logger(__name__)
 
@@ -202,8 +203,20 @@ def remove_day(session: Session, day: date) -> bool:
 
 
 def phones(session: Session) -> Sequence[StaffPhone]:
-    """Every staff phone, in the order in which they are tried."""
-    return session.scalars(sa.select(StaffPhone).order_by(StaffPhone.position, StaffPhone.id)).all()
+    """Every staff phone, in the order in which they are tried. One that no key opens is left out."""
+    in_order = (StaffPhone.position, StaffPhone.id)
+    try:
+        return session.scalars(sa.select(StaffPhone).order_by(*in_order)).all()
+    except UndecryptableError:
+        found: list[StaffPhone] = []
+        for one in session.scalars(sa.select(StaffPhone.id).order_by(*in_order)).all():
+            with apart(_not_read):
+                found.append(session.get_one(StaffPhone, one))
+        return found
+
+
+def _not_read(error: Exception) -> None:
+    log.error("clinic.phone_not_read", error=type(error).__name__)
 
 
 def keep_phone(
@@ -269,12 +282,20 @@ def unreadable(phone: StaffPhone, zone: ZoneInfo) -> bool:
 def on_call(session: Session, hours: Hours, now: datetime) -> list[StaffPhone]:
     """Phones that alarms go to: those on duty now, else everybody on the list. A holiday ends no duty."""
     every = [phone for phone in phones(session) if phone.on_call]
-    on_duty = (
+    return on_duty_of(every, hours, now) or every
+
+
+def on_duty_of(every: Sequence[StaffPhone], hours: Hours, now: datetime) -> list[StaffPhone]:
+    """Of every phone those on the on-call list whose shift it is.
+
+    One without hours of its own, or with some that cannot be read (`unreadable`), is always on duty.
+    """
+    return [
         p
         for p in every
-        if not p.shift or unreadable(p, hours.zone) or parse_hours(p.shift, hours.zone).is_open(now)
-    )
-    return list(on_duty) or every
+        if p.on_call
+        and (not p.shift or unreadable(p, hours.zone) or parse_hours(p.shift, hours.zone).is_open(now))
+    ]
 
 
 def _on_shift(phone: StaffPhone, hours: Hours, now: datetime) -> bool:

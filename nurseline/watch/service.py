@@ -17,9 +17,9 @@ from sqlalchemy.sql import ColumnElement, SQLColumnExpression
 
 from nurseline.crypto import Keyring
 from nurseline.db import UtcDateTime
-from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import OutboundMessage
-from nurseline.messaging.outbox import LANES, PRIORITY, SCHEDULED, Plan, plan
+from nurseline.messaging.outbox import LANES, PRIORITY, SCHEDULED
+from nurseline.messaging.telling import tell
 from nurseline.wakeups import HOUSEKEEPING, QUEUES, REMINDERS, URGENT
 from nurseline.watch.models import Heartbeat
 
@@ -128,9 +128,7 @@ def alarm(session: Session, keyring: Keyring, numbers: Iterable[str], *, now: da
         sa.update(Heartbeat).where(stopped).values(alarmed_at=now).returning(Heartbeat.queue)
     ).all()
     if told:
-        for number in numbers:
-            contact = contact_for(session, keyring, number, at=now)
-            plan(session, contact, [Plan("alert", ALERT, "en", now)], at=now)
+        tell(session, keyring, numbers, ALERT, at=now)
     return sorted(told)
 
 

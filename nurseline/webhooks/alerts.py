@@ -5,8 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from nurseline.clinic import service as clinic
-from nurseline.messaging import outbox
-from nurseline.messaging.contacts import contact_for
+from nurseline.messaging.telling import tell
 from nurseline.parts import Parts
 
 
@@ -15,6 +14,4 @@ def alert_staff(parts: Parts, session: Session, content_id: str) -> None:
     now = parts.clock.now()
     listed = filter(None, parts.settings.alert_numbers.split(","))
     on_call = (phone.number for phone in clinic.on_call(session, parts.hours, now))
-    for number in dict.fromkeys((*listed, *on_call)):
-        alert = outbox.Plan("alert", content_id, "en", now)
-        outbox.plan(session, contact_for(session, parts.keyring, number, at=now), [alert], at=now)
+    tell(session, parts.keyring, (*listed, *on_call), content_id, at=now)

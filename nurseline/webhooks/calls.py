@@ -37,7 +37,7 @@ from nurseline.dialogue import (
     wants_a_person,
 )
 from nurseline.language import Meaning
-from nurseline.messaging.contacts import contact_for
+from nurseline.messaging.contacts import contact_for, contact_of
 from nurseline.messaging.models import Call, Contact
 from nurseline.parts import Parts
 from nurseline.phone import parse
@@ -325,7 +325,7 @@ def save_left_behind(parts: Parts, session: Session, call: Call) -> None:
     """Raise the request that a caller left in the middle of, if any."""
     if not call.pending:
         return
-    contact = session.get(Contact, call.contact_id) if call.contact_id else None
+    contact = contact_of(session, call.contact_id)
     state = State.from_json(call.state)
     turn = Turn(state, (), abandoned(state, channel="voice"))
     party = _party(parts, session, _Caller(call, contact, state), _with_words_before(state, ""), turn)

@@ -19,7 +19,8 @@ from nurseline.carrier import twiml
 from nurseline.clinic import service as clinic
 from nurseline.clinic.models import StaffPhone
 from nurseline.dialogue import RequestCallback, State
-from nurseline.messaging.models import Call, Contact, OutboundMessage
+from nurseline.messaging.contacts import contact_of
+from nurseline.messaging.models import Call, OutboundMessage
 from nurseline.parts import Parts
 from nurseline.webhooks.alerts import alert_staff
 from nurseline.webhooks.call_steps import WORDS
@@ -147,7 +148,7 @@ def _tried(state: State) -> tuple[str, ...]:
 
 def _note(parts: Parts, session: Session, call: Call, cause: str, *, spoke: bool = False) -> None:
     """A line in the history of what this caller asked for."""
-    contact = session.get(Contact, call.contact_id) if call.contact_id else None
+    contact = contact_of(session, call.contact_id)
     key = contact.number_hash if contact else f"call:{call.call_sid}"
     reason = State.from_json(call.state).recall("reason") or "nurse"
     callbacks.note(session, key, reason, cause=cause, at=parts.clock.now(), spoke=spoke)

@@ -119,15 +119,7 @@ def _request(
     parts: Parts, session: Session, party: Party, done: Done, reason: Reason, best_time: str
 ) -> None:
     now = parts.clock.now()
-    wish = callbacks.Request(
-        reason,
-        party.source,
-        party.words,
-        promised_at(reason, now, parts.hours),
-        party.key,
-        party.contact,
-        best_time,
-    )
+    wish = wish_of(parts, party, reason, best_time)
     raised = callbacks.request(session, wish, now=now)
     # A promise that has passed is not told again; the item keeps it, the patient hears what can be kept.
     done.promises[reason] = raised.promised_at if raised.promised_at > now else wish.promised_at
@@ -135,6 +127,12 @@ def _request(
         done.already.add(reason)
     elif reason == "emergency":
         alert_staff(parts, session, "alert.emergency")
+
+
+def wish_of(parts: Parts, party: Party, reason: Reason, best_time: str = "") -> callbacks.Request:
+    """What somebody asks for at this moment, with the promise that it then has."""
+    promised = promised_at(reason, parts.clock.now(), parts.hours)
+    return callbacks.Request(reason, party.source, party.words, promised, party.key, party.contact, best_time)
 
 
 def _send_text(parts: Parts, session: Session, party: Party, ids: tuple[str, ...]) -> None:

@@ -6,16 +6,18 @@ import re
 
 import structlog
 from flask import request
+from sqlalchemy.orm import Session
 
+from nurseline.callbacks import service as callbacks
 from nurseline.callbacks.promises import Reason
 from nurseline.carrier import twiml
-from nurseline.dialogue import RequestCallback
 from nurseline.language import understand
 from nurseline.messaging.contacts import contact_for
-from nurseline.parts import current_parts
+from nurseline.parts import Parts, current_parts
 from nurseline.phone import parse
+from nurseline.webhooks.alerts import alert_staff
 from nurseline.webhooks.call_steps import MOST_STEPS
-from nurseline.webhooks.effects import Party, carry_out
+from nurseline.webhooks.effects import Party, wish_of
 
 log = structlog.get_logger(__name__)
 WORDS_LONGEST = 2000  # characters
@@ -108,8 +110,19 @@ def _save(words: str, source: str, reason: Reason) -> bool:
         with parts.db.begin() as session:
             contact = contact_for(session, parts.keyring, number.e164, at=now) if number.e164 else None
             key = contact.number_hash if contact else f"{source}:{sid}"[:80]
-            carry_out(parts, session, Party(contact, key, source, sid, words), (RequestCallback(reason),))
+            wish = wish_of(parts, Party(contact, key, source, sid, words), reason)
+            if callbacks.request(session, wish, now=now).new and reason == "emergency":
+                _alert(parts, session)
     except Exception as error:  # nothing may keep the patient from an answer
         log.error("last_resort.not_saved", error=type(error).__name__)
         return False
     return bool(number.e164)
+
+
+def _alert(parts: Parts, session: Session) -> None:
+    """Together with the item, but telling people may be what broke: then the item is stored without it."""
+    try:
+        with session.begin_nested():
+            alert_staff(parts, session, "alert.emergency")
+    except Exception as error:
+        log.error("last_resort.not_alerted", error=type(error).__name__)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from nurseline.db import apart
 from nurseline.dialogue import State, abandoned
+from nurseline.messaging.contacts import UNREAD
 from nurseline.messaging.models import Call, Contact, Conversation
 from nurseline.parts import Parts
 from nurseline.webhooks.calls import FORGOTTEN, save_left_behind
@@ -71,7 +72,7 @@ def _raise_text(parts: Parts, session: Session, contact_id: uuid.UUID) -> int:
     )
     if conversation is None:  # the patient writes again, or another process has it
         return 0
-    contact = session.get_one(Contact, contact_id)
+    contact = session.get_one(Contact, contact_id, options=UNREAD)
     effects = abandoned(State.from_json(conversation.state), channel="text")
     carry_out(parts, session, Party(contact, contact.number_hash, "text", "", ""), effects)
     conversation.pending = False

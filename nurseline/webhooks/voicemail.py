@@ -15,7 +15,8 @@ from nurseline.carrier import twiml
 from nurseline.carrier.gateway import CALLBACK_OVERRIDES
 from nurseline.dialogue import RequestCallback, State
 from nurseline.language import understand
-from nurseline.messaging.models import Call, Contact
+from nurseline.messaging.contacts import contact_of
+from nurseline.messaging.models import Call
 from nurseline.parts import Parts
 from nurseline.webhooks.effects import Party, carry_out
 from nurseline.webhooks.forms import RecordingForm, TranscriptForm
@@ -112,6 +113,6 @@ def callbacks_item(parts: Parts, session: Session, call: Call) -> uuid.UUID:
 
 
 def _party(session: Session, call: Call, words: str) -> Party:
-    contact = session.get(Contact, call.contact_id) if call.contact_id else None
+    contact = contact_of(session, call.contact_id)
     key = contact.number_hash if contact else f"call:{call.call_sid}"
     return Party(contact, key, "call", call.call_sid, words)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from nurseline.callbacks.calling import GIVEN_UP, LONGEST_TALK
 from nurseline.callbacks.lost_calls import QUIET, look_after
@@ -12,8 +13,9 @@ from nurseline.callbacks.service import QueueError
 from nurseline.clock import SetClock
 from nurseline.outcomes import Standing
 from nurseline.parts import Parts
-from tests.callbacks.calls import FakeTelephone, Talk, begin, call
+from tests.callbacks.calls import FakeTelephone, Talk, begin, call, claimed
 from tests.callbacks.queueing import ADA, BEA, claim, finish, give_back, item_of, release
+from tests.support.line import OTHER_NUMBER
 
 
 @pytest.fixture
@@ -120,6 +122,37 @@ def test_a_carrier_that_cannot_be_asked_ends_nothing_until_no_call_can_last_so_l
     clock.advance(LONGEST_TALK)
     assert look_after(parts.db, clock, telephone) == 1
     assert talk.result == ("unknown", None)
+
+
+def test_a_call_about_an_item_that_no_key_opens_ends_and_keeps_no_other_from_ending(
+    parts: Parts, clock: SetClock, telephone: FakeTelephone
+) -> None:
+    unread = call(parts, telephone)
+    other = call(parts, telephone, claimed(parts, number=OTHER_NUMBER))
+    with parts.db.begin() as session:
+        session.execute(
+            sa.text("UPDATE callback_items SET best_time = 'x', status = 'new' WHERE id = :id"),
+            {"id": unread.item},
+        )
+    clock.advance(timedelta(minutes=5))
+    assert look_after(parts.db, clock, telephone) == 2
+    assert unread.result[0] == other.result[0] == "unknown"
+
+
+def test_what_goes_wrong_with_one_call_keeps_no_other_from_ending(
+    parts: Parts, clock: SetClock, telephone: FakeTelephone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strange = call(parts, telephone)
+    other = call(parts, telephone, claimed(parts, number=OTHER_NUMBER))
+
+    def look(sid: str) -> None:
+        if sid == strange.staff_sid:
+            raise ValueError
+
+    monkeypatch.setattr(telephone, "look_at_call", look)
+    clock.advance(timedelta(minutes=5))
+    assert look_after(parts.db, clock, telephone) == 1
+    assert other.stage == "over"
 
 
 def test_calls_that_have_just_begun_are_not_asked_about(

@@ -15,7 +15,17 @@ from nurseline.messaging.sending import Sender
 from nurseline.outcomes import Refused
 from nurseline.parts import Parts
 from tests.messaging.support import report
-from tests.support.line import FakeGateway, at_once, fetch, make_contact, minutes, plan_one, settings_for
+from tests.support.line import (
+    NUMBER,
+    OTHER_NUMBER,
+    FakeGateway,
+    at_once,
+    fetch,
+    make_contact,
+    minutes,
+    plan_one,
+    settings_for,
+)
 
 ON_CALL = ("+12025550198", "+12025550199")
 BAD_TOKEN = Refused(20003, "configuration")
@@ -41,9 +51,15 @@ def items(parts: Parts) -> list[tuple[str, str]]:
         return [(item.reason, item.number_key) for item in session.scalars(sa.select(CallbackItem))]
 
 
-def refuse(parts: Parts, sender: Sender, gateway: FakeGateway, refused: Refused = BAD_TOKEN) -> None:
+def refuse(
+    parts: Parts,
+    sender: Sender,
+    gateway: FakeGateway,
+    refused: Refused = BAD_TOKEN,
+    number: str = NUMBER,
+) -> None:
     """One message of staff is refused."""
-    message = plan_one(parts, make_contact(parts), "staff")
+    message = plan_one(parts, make_contact(parts, number), "staff")
     gateway.script = [refused]
     sender.send_due(limit=1)
     assert fetch(parts, message).status == "failed"
@@ -126,6 +142,18 @@ def test_refusals_of_many_workers_at_once_are_told_once(parts: Parts, sender: Se
     assert at_once(*[tell] * 6) == [None] * 6
     assert alerts(parts) == list(ON_CALL)
     assert len(items(parts)) == 1
+
+
+@pytest.mark.parametrize("damage", ["contacts SET number", "callback_items SET best_time"])
+def test_what_became_of_a_message_is_written_down_though_no_key_opens_what_the_alarm_needs(
+    parts: Parts, sender: Sender, gateway: FakeGateway, clock: SetClock, damage: str
+) -> None:
+    refuse(parts, sender, gateway)
+    sender.send_due()
+    clock.advance(minutes(61))
+    with parts.db.begin() as session:
+        session.execute(sa.text(f"UPDATE {damage} = 'x'"))
+    refuse(parts, sender, gateway, number=OTHER_NUMBER)
 
 
 def test_a_refusal_that_the_carrier_reports_later_is_told_too(

@@ -4,6 +4,8 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
+from structlog.testing import CapturedCall, CapturingLogger
 
 from nurseline.clinic import service
 from nurseline.clinic.service import Clinic, ClinicError, Phone
@@ -122,6 +124,22 @@ def test_alarms_go_to_whoever_is_on_duty_and_to_all_when_nobody_is(parts: Parts)
         assert [p.name for p in service.on_call(session, hours, night)] == ["Night"]
         small_hours = night + timedelta(hours=4)
         assert [p.name for p in service.on_call(session, hours, small_hours)] == ["Day", "Night"]
+
+
+def test_a_phone_that_no_key_opens_is_left_out_and_told_of(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "log", logs := CapturingLogger())
+    with parts.db.begin() as session:
+        for name in ("First", "Second", "Third"):
+            service.keep_phone(session, Phone(name, "+12025550104", on_call=True), NEW_YORK, **BY)
+        session.execute(sa.text("UPDATE staff_phones SET number = 'x' WHERE name = 'Second'"))
+    with parts.db.begin() as session:
+        assert [p.name for p in service.phones(session)] == ["First", "Third"]
+        on_call = service.on_call(session, read_anew(parts).hours(), TUESDAY)
+        assert [p.name for p in on_call] == ["First", "Third"]
+    told = CapturedCall("error", ("clinic.phone_not_read",), {"error": "UndecryptableError"})
+    assert logs.calls == [told] * 2
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,7 @@ def make_contact(parts: Parts, number: str = NUMBER, *, agreed: bool = False) ->
         contact = contact_for(session, parts.keyring, number, at=parts.clock.now())
         if agreed:
             consent.opt_in(session, record(parts, contact))
+        session.refresh(contact, ["number"])  # tests read it afterwards
         return contact
 
 

@@ -7,12 +7,14 @@ import xml.etree.ElementTree as ET
 import pytest
 import sqlalchemy as sa
 
-from nurseline.callbacks.models import CallbackWords
+from nurseline.callbacks.models import CallbackItem, CallbackWords
 from nurseline.callbacks.service import queue
+from nurseline.clinic import service as clinic
 from nurseline.clinic.models import StaffPhone
-from nurseline.messaging.models import OutboundMessage
+from nurseline.messaging.models import InboundMessage, OutboundMessage
 from nurseline.webhooks import calls, reception
-from tests.webhooks.support import Carrier, heard, new_sid
+from tests.support.line import make_contact
+from tests.webhooks.support import PATIENT, TUESDAY, Carrier, heard, new_sid
 from tests.webhooks.test_connecting import DESK, NURSE, ask_for_a_person, staffed
 
 
@@ -41,6 +43,54 @@ def test_an_emergency_that_breaks_the_line_still_gets_the_911_words(
         assert [item.reason for item in queue(session)] == ["emergency"]
         told = session.scalars(sa.select(OutboundMessage.purpose)).all()
         assert told == ["alert", "alert"], "staff on call learn of it as of any other emergency"
+
+
+def stored(carrier: Carrier) -> tuple[list[str], int, int]:
+    """The reasons in the queue, how many texts to staff are planned, and how many texts came in."""
+    alerts = sa.select(sa.func.count()).where(OutboundMessage.content_id == "alert.emergency")
+    texts = sa.select(sa.func.count(InboundMessage.id))
+    with carrier.parts.db.begin() as session:
+        reasons = list(session.scalars(sa.select(CallbackItem.reason)))
+        return reasons, session.scalar(alerts) or 0, session.scalar(texts) or 0
+
+
+@pytest.mark.parametrize("damaged", ["a staff phone", "an alert number", "the patient's number", "nothing"])
+def test_a_row_that_no_key_opens_costs_no_emergency(carrier: Carrier, damaged: str) -> None:
+    parts = carrier.parts
+    hashes = {
+        "an alert number": parts.keyring.number_hash(make_contact(parts, "+12025550190").number),
+        "the patient's number": parts.keyring.number_hash(make_contact(parts, PATIENT).number),
+    }
+    with parts.db.begin() as session:
+        for name, number in (("Desk", DESK), ("Nurse", NURSE)):
+            phone = clinic.Phone(name, number, on_call=True)
+            clinic.keep_phone(session, phone, parts.settings.zone, now=TUESDAY, staff="test")
+        if damaged == "a staff phone":
+            session.execute(sa.text("UPDATE staff_phones SET number = 'x' WHERE name = 'Desk'"))
+        bad = {"hash": hashes.get(damaged, "")}
+        session.execute(
+            sa.text("UPDATE contacts SET number = 'x', name = 'x' WHERE number_hash = :hash"), bad
+        )
+    (reply,) = carrier.text("I have chest pain and cannot breathe")
+    assert "Call 911 now" in reply
+    told = 3 if damaged == "a staff phone" else 4  # two numbers on the list, two on call
+    assert stored(carrier) == (["emergency"], told, 1)
+
+
+def test_an_emergency_stands_in_the_queue_even_if_nobody_can_be_told(
+    carrier: Carrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clinic, "on_call", broken)
+    (reply,) = carrier.text("i cant breathe")
+    assert "Call 911 now" in reply
+    assert stored(carrier) == (["emergency"], 0, 0)
+
+
+def test_a_phone_that_no_key_opens_is_passed_over(carrier: Carrier) -> None:
+    staffed(carrier, DESK, NURSE)
+    with carrier.parts.db.begin() as session:
+        session.execute(sa.text("UPDATE staff_phones SET number = 'x' WHERE name = 'Phone 71'"))
+    assert [number.text for number in ask_for_a_person(carrier)[1].iter("Number")] == [NURSE]
 
 
 def test_without_a_database_the_patient_is_told_to_call_and_nothing_is_promised(

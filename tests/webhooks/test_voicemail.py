@@ -118,6 +118,20 @@ def test_a_hidden_number_may_leave_a_message_too_and_has_an_item_of_its_own(taki
         assert session.get_one(CallbackItem, row.item_id).contact_id is None
 
 
+def test_a_message_that_no_key_opens_is_deleted_at_the_carrier_and_keeps_no_other_there(
+    taking: Carrier,
+) -> None:
+    unread = speak(taking)
+    shelf = Shelf({unread: SOUND}, away={"remove"})
+    fetch(taking, shelf)
+    with taking.parts.db.begin() as session:
+        session.execute(sa.text("UPDATE voicemails SET audio = 'x', transcript = 'x'"))
+    other = speak(taking, caller="+12025550188")
+    shelf.away, shelf.sounds[other] = set(), SOUND
+    assert fetch(taking, shelf) == 1
+    assert shelf.sounds == {}
+
+
 def test_the_sound_is_fetched_kept_encrypted_and_deleted_at_the_carrier(taking: Carrier) -> None:
     sid = speak(taking)
     shelf = Shelf({sid: SOUND})

@@ -6,6 +6,7 @@ And that a task does its work whatever becomes of its sign of life.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import psycopg
@@ -185,6 +186,35 @@ def test_a_worker_stands_in_for_a_silent_queue_whose_sign_another_one_holds(
     with stopped_while_signing(parts, clock, URGENT):
         assert URGENT in tasks.look_around.run(True)
     assert fetch(parts, alert).status == "sent"
+
+
+@pytest.mark.parametrize(("room", "fails"), [(tasks.watch, "alarm"), (tasks.escalation, "run")])
+def test_what_fails_while_a_worker_stands_in_keeps_nothing_else_from_being_done(
+    parts: Parts, clock: SetClock, monkeypatch: pytest.MonkeyPatch, room: ModuleType, fails: str
+) -> None:
+    for queue in QUEUES:
+        come_through(tasks.send_urgent, queue)
+    clock.advance(watch.LIMIT + minutes(1))
+    monkeypatch.setattr(
+        type(tasks.app.amqp.queues), "consume_from", property(lambda _: dict.fromkeys(QUEUES))
+    )
+    monkeypatch.setattr(room, fails, failing("broken"))
+    reminder = plan_one(parts, make_contact(parts, agreed=True))
+    alert = plan_one(parts, make_contact(parts, OTHER_NUMBER), "alert")
+    with pytest.raises(ValueError, match="broken"):
+        tasks.look_around.run(True)
+    assert (fetch(parts, alert).status, fetch(parts, reminder).status) == ("sent", "sent")
+
+
+def test_old_messages_are_forgotten_although_new_ones_cannot_be_fetched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(tasks.voicemail, "fetch_due", failing("fetch_due"))
+    monkeypatch.setattr(tasks.voicemail, "forget_old", lambda *_, **__: done.append("forgotten"))
+    with pytest.raises(ValueError, match="fetch_due"):
+        tasks.fetch_voicemail.run()
+    assert done == ["forgotten"]
 
 
 def test_a_task_fails_as_a_whole_when_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
