@@ -179,6 +179,17 @@ def test_messages_to_a_number_that_cannot_be_read_are_ended_and_none_are_planned
         assert session.scalars(sa.select(ConsentState.status)).one() == "opted_out"
 
 
+def test_an_outcome_ends_messages_to_a_number_that_cannot_be_read(desk: Desk) -> None:
+    item, ada = desk.item(), desk.signed_in()
+    damage(desk, ("contacts", "number"))
+    ada.get(f"/staff/items/{item}")
+    ada.post(f"/staff/items/{item}/claim")
+    assert ada.post(f"/staff/items/{item}/outcome", {"outcome": "opted_out"}).status_code == 302
+    assert standing(desk) == "done"
+    with desk.parts.db.begin() as session:
+        assert session.scalars(sa.select(ConsentState.status)).one() == "opted_out"
+
+
 def test_a_name_that_could_not_be_read_stays_when_the_page_is_kept(desk: Desk) -> None:
     contact = desk.contact()
     with desk.parts.db.begin() as session:
