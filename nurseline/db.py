@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
-from nurseline.crypto import Keyring
+from nurseline.crypto import Keyring, UndecryptableError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_SECONDS = 5
@@ -55,17 +56,51 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value is not None else None
 
 
+class Unreadable(str):
+    """Stands on a page for a text that no key opens. `Encrypted` refuses to store it."""
+
+    __slots__ = ()
+
+
+UNREADABLE = Unreadable("[cannot be read]")  # in brackets: nobody's own words
+_told: ContextVar[Callable[[Exception], None] | None] = ContextVar("_told", default=None)
+
+
+@contextmanager
+def shown(tell: Callable[[Exception], None]) -> Iterator[None]:
+    """Around what only shows rows: a text that no key opens is `UNREADABLE` there, and ``tell`` hears so.
+
+    What sends, calls or looks a number up stays outside: there such a text is an error.
+    """
+    before = _told.set(tell)
+    try:
+        yield
+    finally:
+        _told.reset(before)
+
+
 class Encrypted(TypeDecorator[str]):
-    """Text at rest under the engine's keyring. Cannot be searched or sorted by."""
+    """Text at rest under the engine's keyring. Cannot be searched or sorted by.
+
+    Raises UndecryptableError for what no key opens, but for rows that are `shown`.
+    """
 
     impl = sa.LargeBinary
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        if isinstance(value, Unreadable):
+            raise TypeError("what cannot be read must not take the place of what is stored")
         return None if value is None else _keyring(dialect).encrypt(value)
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
-        return None if value is None else _keyring(dialect).decrypt(value)
+        try:
+            return None if value is None else _keyring(dialect).decrypt(value)
+        except UndecryptableError as error:
+            if (tell := _told.get()) is None:
+                raise
+            tell(error)
+            return UNREADABLE
 
 
 class EncryptedBytes(TypeDecorator[bytes]):

@@ -34,6 +34,7 @@ from nurseline.callbacks.service import (
 from nurseline.callbacks.texts import text_patient
 from nurseline.clinic.hours import Hours
 from nurseline.consent import service as consent
+from nurseline.messaging.models import Contact
 from nurseline.messaging.outbox import end_messages
 
 # Outcomes of a callback (clinic rules 4).
@@ -224,10 +225,12 @@ def _check_follow_up(recorded: Recorded, now: datetime, hours: Hours) -> None:
 
 def _suppress(session: Session, item: CallbackItem, recorded: Recorded, staff: Staff, now: datetime) -> None:
     """Write the opt-out that an outcome stands for, and cancel what is planned."""
-    if recorded.outcome not in ENDS_MESSAGES or item.contact is None:
+    if recorded.outcome not in ENDS_MESSAGES or item.contact_id is None:
         return
+    # Not the number itself: that no key opens it must not keep a wish from counting.
+    number_hash = session.scalars(sa.select(Contact.number_hash).where(Contact.id == item.contact_id)).one()
     said = f"{OUTCOMES[recorded.outcome]}. {recorded.note}".strip()
-    record = consent.Record(item.contact.number_hash, now, "staff", said, actor=staff.id)
+    record = consent.Record(number_hash, now, "staff", said, actor=staff.id)
     end_messages(session, record, carrier_blocked=False)
 
 

@@ -162,6 +162,7 @@ ANSWERS = {
 # Why a message cannot be sent again.
 NOT_AGAIN = {
     "reply": "An answer to a text is not sent again: it would come out of nowhere.",
+    "unreadable": "What it says, or the number it goes to, cannot be read.",
     "late": "It is too late for this message.",
     "ended": "The patient has ended messages, or never agreed to them.",
     "followed": "It was sent again already.",

@@ -2,9 +2,10 @@
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import StatementError
 
-from nurseline.crypto import new_key
-from nurseline.db import Database
+from nurseline.crypto import UndecryptableError, new_key
+from nurseline.db import UNREADABLE, Database, shown
 from nurseline.messaging.contacts import contact_for, find_contact, locked_conversation
 from nurseline.messaging.models import Contact, InboundMessage
 from nurseline.messaging.sending import Sender
@@ -103,3 +104,27 @@ def test_the_conversation_of_a_contact_is_worked_on_by_one_at_a_time(parts: Part
     assert at_once(*[append] * 8) == [None] * 8
     with parts.db.begin() as session:
         assert locked_conversation(session, contact).state == "x" * 8
+
+
+def test_what_no_key_opens_is_shown_as_unreadable_only_where_that_is_asked_for(parts: Parts) -> None:
+    contact = make_contact(parts)
+    heard: list[Exception] = []
+    with parts.db.begin() as session:
+        session.execute(sa.text("UPDATE contacts SET number = 'x'"))
+    with shown(heard.append), parts.db.begin() as session:
+        assert session.get_one(Contact, contact.id).number == UNREADABLE
+    assert [type(error) for error in heard] == [UndecryptableError]
+    with pytest.raises(UndecryptableError), parts.db.begin() as session:
+        session.get(Contact, contact.id)
+
+
+def test_what_stands_for_the_unreadable_is_never_stored(parts: Parts) -> None:
+    contact = make_contact(parts)
+    with shown(list[Exception]().append), parts.db.begin() as session:
+        session.execute(sa.text("UPDATE contacts SET number = 'x'"))
+        row = session.get_one(Contact, contact.id, populate_existing=True)
+        row.language = "es"
+    with parts.db.begin() as session:
+        assert session.execute(sa.text("SELECT number, language FROM contacts")).one() == (b"x", "es")
+    with pytest.raises(StatementError, match="must not take the place"), parts.db.begin() as session:
+        session.execute(sa.update(Contact).values(name=UNREADABLE))

@@ -17,7 +17,7 @@ from nurseline.consent.models import ConsentState
 from nurseline.messaging.models import Contact, OutboundMessage
 from nurseline.messaging.staff_texts import Leave, Seen, leave, seen_by_now
 from nurseline.messaging.to_contact import to_contact
-from nurseline.phone import parse
+from nurseline.staff.queries.numbers import masked
 from nurseline.staff.queries.timeline import PLANNED, Grave, Timeline, grave, mark, timeline
 
 ASKED_BY_STAFF = frozenset({"staff", "line"})  # sources of items that no patient asked for
@@ -60,7 +60,7 @@ def contact_page(
     items = open_items(session, contact_id)
     return ContactPage(
         contact,
-        parse(contact.number).masked,
+        masked(contact.number),
         happened,
         stands,
         planned_count(session, contact_id),

@@ -17,7 +17,7 @@ from nurseline.aftercare.plan import Step
 from nurseline.consent.allowed import AllowedHours
 from nurseline.consent.hours import next_opening
 from nurseline.messaging.models import OutboundMessage
-from nurseline.phone import parse
+from nurseline.staff.queries.numbers import masked
 from nurseline.staff.queries.people import names_of
 from nurseline.zones import zone
 
@@ -93,7 +93,7 @@ def _enrolled(
     return [
         Enrolled(
             injection,
-            parse(injection.contact.number).masked,
+            masked(injection.contact.number),
             zone(injection.timezone),
             _reminders(injection, by_injection[injection.id], hours, steps),
             names[injection.enrolled_by],

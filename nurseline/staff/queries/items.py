@@ -18,6 +18,7 @@ from nurseline.callbacks.outcomes import OUTCOMES, recorded_for
 from nurseline.callbacks.service import RESTING
 from nurseline.messaging.models import OutboundMessage
 from nurseline.phone import PhoneNumber
+from nurseline.staff.queries.numbers import masked as masked_number
 from nurseline.staff.queries.people import names_of
 from nurseline.staff.queries.replies import replies_to
 from nurseline.staff.words import ASKED_BY, CALL_RESULTS, ITEM_STATUS, REASONS, said
@@ -97,7 +98,7 @@ def masked(item: CallbackItem) -> str:
     """The number as a page may show it before it is revealed."""
     if item.contact is None:
         return PhoneNumber("", "", "anonymous").masked
-    return PhoneNumber(item.contact.number, "", "person").masked  # stored as E.164: no need to read it anew
+    return masked_number(item.contact.number)
 
 
 def lateness(item: CallbackItem, now: datetime) -> str:

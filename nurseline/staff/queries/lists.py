@@ -14,8 +14,9 @@ from nurseline.aftercare.models import Injection
 from nurseline.aftercare.plan import Step
 from nurseline.callbacks.models import OPEN, CallbackItem, CallbackWords
 from nurseline.messaging.models import Contact, OutboundMessage
-from nurseline.phone import national, parse
+from nurseline.phone import national
 from nurseline.staff.message_words import why
+from nurseline.staff.queries.numbers import masked
 from nurseline.staff.queries.people import names_of
 from nurseline.staff.words import ANSWERS, ITEM_STATUS, MESSAGE_STATUS, REASONS, SOURCES, STEPS, said
 from nurseline.zones import zone
@@ -136,7 +137,7 @@ def _words(session: Session, items: Sequence[CallbackItem]) -> dict[object, str]
 def _person(contact: Contact | None, *, whole: bool) -> tuple[str, ...]:
     if contact is None:
         return ("no number", "") if whole else ("no number",)
-    return (national(contact.number), contact.name or "") if whole else (parse(contact.number).masked,)
+    return (national(contact.number), contact.name or "") if whole else (masked(contact.number),)
 
 
 def _clock(instant: datetime, there: ZoneInfo) -> str:

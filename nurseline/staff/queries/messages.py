@@ -14,6 +14,7 @@ from sqlalchemy.sql import ColumnElement
 
 from nurseline.carrier.errors import meaning_of
 from nurseline.consent import service as consent
+from nurseline.db import Unreadable
 from nurseline.messaging.answers import SILENCE
 from nurseline.messaging.decisions import BY_STAFF, undecided
 from nurseline.messaging.followups import ONCE_MORE, in_time, next_turn_id
@@ -21,9 +22,9 @@ from nurseline.messaging.models import OutboundEvent, OutboundMessage
 from nurseline.messaging.outbox import ANSWERS, GIVEN_UP
 from nurseline.messaging.reconcile import MISSED, NOT_READ, NOT_THERE
 from nurseline.messaging.timing import useful
-from nurseline.phone import parse
 from nurseline.staff.message_words import caused, why
 from nurseline.staff.queries.contacts import went_at
+from nurseline.staff.queries.numbers import masked
 from nurseline.staff.queries.people import names_of
 from nurseline.staff.words import MESSAGE_STATUS, REFUSALS, said
 
@@ -120,7 +121,7 @@ def messages_to_check(session: Session, *, now: datetime, page: int = 1) -> Chec
     rows = _newest(session, unknown, skipped, SHOWN + 1)
     if len(rows) <= SHOWN:
         rows += _newest(session, failed, max(0, skipped - first), SHOWN + 1 - len(rows))
-    checks = [Check(row, parse(row.contact.number).masked, went_at(row), known(row)) for row in rows[:SHOWN]]
+    checks = [Check(row, masked(row.contact.number), went_at(row), known(row)) for row in rows[:SHOWN]]
     return Checks(checks, page, pages, min(count, COUNTED), len(rows) > SHOWN and page < pages, uncounted)
 
 
@@ -158,7 +159,7 @@ def message_page(session: Session, message_id: uuid.UUID, *, now: datetime) -> M
     by_call = row.purpose not in ANSWERS and row.contact.channel == "call"
     return MessagePage(
         row,
-        parse(row.contact.number).masked,
+        masked(row.contact.number),
         went_at(row),
         known(row),
         _answer(events),
@@ -174,6 +175,8 @@ def why_not_again(session: Session, row: OutboundMessage, now: datetime) -> str:
     """Why staff cannot have a message sent again: a key of `words.NOT_AGAIN`, or empty."""
     if row.purpose == "reply":
         return "reply"
+    if isinstance(row.body, Unreadable) or isinstance(row.contact.number, Unreadable):
+        return "unreadable"
     if not useful(row.send_before, now):
         return "late"
     if session.get(OutboundMessage, next_turn_id(row)) is not None:

@@ -25,6 +25,7 @@ from nurseline.crypto import Keyring
 from nurseline.messaging.models import Contact, ContactNameKey
 from nurseline.messaging.names import SHORTEST_KEY, search_keys, words_of
 from nurseline.phone import parse
+from nurseline.staff.queries.numbers import masked
 from nurseline.zones import zone
 
 SHOWN = 50  # contacts, and items and injections likewise
@@ -143,9 +144,7 @@ def _described(session: Session, contacts: Sequence[Contact]) -> list[FoundConta
     )
     waiting = {row[0]: row[1] for row in session.execute(count)} if ids else {}
     found = [
-        FoundContact(
-            one.id, one.name or "", parse(one.number).masked, one.first_seen_at, waiting.get(one.id, 0)
-        )
+        FoundContact(one.id, one.name or "", masked(one.number), one.first_seen_at, waiting.get(one.id, 0))
         for one in contacts
     ]
     return sorted(found, key=lambda one: (one.name.casefold(), one.first_seen_at))
@@ -156,7 +155,7 @@ def _items(session: Session, wanted: _Wanted) -> list[tuple[CallbackItem, str]]:
         return []
     query = sa.select(CallbackItem).where(CallbackItem.reference == wanted.reference)
     rows = session.scalars(query.options(selectinload(CallbackItem.contact)))
-    return [(row, parse(row.contact.number).masked if row.contact else "no number") for row in rows]
+    return [(row, masked(row.contact.number) if row.contact else "no number") for row in rows]
 
 
 def _injections(session: Session, keyring: Keyring, wanted: _Wanted) -> list[FoundInjection]:
@@ -172,4 +171,4 @@ def _injections(session: Session, keyring: Keyring, wanted: _Wanted) -> list[Fou
 def _shown(rows: Iterable[Injection]) -> Iterable[FoundInjection]:
     for row in rows:
         local = row.performed_at.astimezone(zone(row.timezone))
-        yield FoundInjection(row, parse(row.contact.number).masked, local)
+        yield FoundInjection(row, masked(row.contact.number), local)

@@ -14,6 +14,7 @@ from nurseline.outcomes import Accepted, Ambiguous, NotSent, SendOutcome
 from nurseline.parts import current_parts
 from nurseline.staff import audit, own_phone
 from nurseline.staff.access import allow, blueprint, passive, viewer
+from nurseline.staff.page_rows import page_rows
 from nurseline.staff.queries.calling import call_panel
 
 REFUSED = "The carrier did not make this call, so nobody was rung. "
@@ -55,7 +56,7 @@ def call_state(item_id: uuid.UUID) -> ResponseReturnValue:
     """How the call stands, for the page's own refresh; 304 while nothing has changed."""
     parts = current_parts()
     now = parts.clock.now()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         item = session.get(CallbackItem, item_id)
         if item is None:
             abort(404)

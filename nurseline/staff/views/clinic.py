@@ -20,6 +20,7 @@ from nurseline.phone import parse
 from nurseline.staff import audit
 from nurseline.staff.access import allow, blueprint, keeps_words, viewer
 from nurseline.staff.clinic_forms import DayForm, HoursForm, PhoneForm
+from nurseline.staff.page_rows import page_rows
 from nurseline.staff.rights import KEEPERS
 
 
@@ -109,7 +110,7 @@ def clinic_phone(phone_id: uuid.UUID | None = None) -> ResponseReturnValue:
 @allow(*KEEPERS)
 def edit_clinic_phone(phone_id: uuid.UUID) -> ResponseReturnValue:
     """The form of one telephone."""
-    with current_parts().db.begin() as session:
+    with page_rows() as session:
         row = session.get(StaffPhone, phone_id)
     if row is None:
         abort(404)
@@ -159,7 +160,7 @@ def _show(
     parts = current_parts()
     parts.clinic.forget()
     now = parts.clock.now()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         days = service.special_days(session, _today(parts))
         phones = service.phones(session)
         ringing = {one.id for one in service.ringing(session, parts.hours, now)}

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from nurseline.aftercare import changes
 from nurseline.aftercare.changes import Choices, MoveError
 from nurseline.consent import service as consent
+from nurseline.db import UNREADABLE
 from nurseline.dialogue import State
 from nurseline.messaging.contacts import locked_conversation
 from nurseline.messaging.models import Contact
@@ -26,6 +27,7 @@ from nurseline.staff.audit import What
 from nurseline.staff.contact_forms import MoveForm, NoteForm
 from nurseline.staff.local_time import LocalTimeError, local_instant
 from nurseline.staff.models import ContactNote
+from nurseline.staff.page_rows import page_rows
 from nurseline.staff.pages import when
 from nurseline.staff.views.contacts import Typed, about_form, show
 from nurseline.zones import zone
@@ -61,7 +63,8 @@ def change_contact(contact_id: uuid.UUID) -> ResponseReturnValue:
         if choices.language != contact.language:
             _speak(session, contact, choices.language)
         moved = changes.follow(session, contact, choices, staff=person.id, now=now)
-        if form.name.data != (contact.name or ""):
+        # A name that could not be read as the page was shown stays as it is stored.
+        if form.name.data not in {contact.name or "", UNREADABLE}:
             set_name(session, parts.keyring, contact, form.name.data)
         audit.record(session, person.id, "changed_contact", at=now, contact_id=contact_id)
     many = f" {moved} planned message{'s' if moved != 1 else ''} will follow." if moved else ""
@@ -79,7 +82,7 @@ def write_note(contact_id: uuid.UUID) -> ResponseReturnValue:
     if not form.validate():
         return show(contact_id, Typed(note=form)), 422
     now, person = parts.clock.now(), viewer()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         contact = _contact(session, contact_id)
         session.execute(sa.select(Contact.id).where(Contact.id == contact.id).with_for_update(key_share=True))
         newest = sa.select(ContactNote).where(
@@ -100,7 +103,7 @@ def stop_message(contact_id: uuid.UUID, message_id: uuid.UUID) -> ResponseReturn
     """Stop one planned message."""
     parts, person = current_parts(), viewer()
     now = parts.clock.now()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         contact = _contact(session, contact_id)
         stopped = changes.stop(session, contact, message_id, staff=person.id, now=now)
         _record(session, "stopped_messages", contact_id, now, done=stopped)
@@ -117,7 +120,7 @@ def stop_messages(contact_id: uuid.UUID) -> ResponseReturnValue:
     """Stop every planned message; what the patient agreed to stays as it is."""
     parts, person = current_parts(), viewer()
     now = parts.clock.now()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         stopped = changes.stop_all(session, _contact(session, contact_id), staff=person.id, now=now)
         _record(session, "stopped_messages", contact_id, now, done=stopped > 0)
     if stopped:
@@ -164,7 +167,7 @@ def end_contact_messages(contact_id: uuid.UUID) -> ResponseReturnValue:
     """Write down that the patient told staff to end messages (47 CFR 64.1200(a)(10): in any words)."""
     parts, person = current_parts(), viewer()
     now = parts.clock.now()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         contact = _contact(session, contact_id)
         record = consent.Record(contact.number_hash, now, "staff", SAID, actor=person.id)
         end_messages(session, record, carrier_blocked=False)

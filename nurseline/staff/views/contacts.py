@@ -22,6 +22,7 @@ from nurseline.phone import national
 from nurseline.staff import audit
 from nurseline.staff.access import allow, blueprint, passive, viewer
 from nurseline.staff.contact_forms import AboutForm, MoveForm, NoteForm, TextForm
+from nurseline.staff.page_rows import page_rows
 from nurseline.staff.queries.contacts import ContactPage, contact_page
 from nurseline.staff.queries.items import holds_claim
 from nurseline.staff.queries.timeline import mark
@@ -73,7 +74,7 @@ def contact_timeline(contact_id: uuid.UUID) -> ResponseReturnValue:
     """The newest of the timeline, for the page's own refresh; 304 while nothing has changed."""
     parts = current_parts()
     response = make_response()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         number_hash = session.scalar(sa.select(Contact.number_hash).where(Contact.id == contact_id))
         if number_hash is None:
             abort(404)
@@ -94,7 +95,7 @@ def contact_timeline(contact_id: uuid.UUID) -> ResponseReturnValue:
 def reveal_contact_number(contact_id: uuid.UUID) -> ResponseReturnValue:
     """Show the number for a while, and write down who asked for it."""
     parts = current_parts()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         if session.get(Contact, contact_id) is None:
             abort(404)
         audit.record(session, viewer().id, "revealed_number", at=parts.clock.now(), contact_id=contact_id)
@@ -106,7 +107,7 @@ def show(contact_id: uuid.UUID, typed: Typed, *, seen: bool = False) -> str:
     parts, person = current_parts(), viewer()
     now = parts.clock.now()
     wanted = request.args.get("page", 1, type=int)
-    with parts.db.begin() as session:
+    with page_rows() as session:
         page = contact_page(session, contact_id, now=now, page=wanted)
         if page is None:
             abort(404)

@@ -13,11 +13,12 @@ from nurseline.content import Rendered
 from nurseline.messaging.contacts import contact_for
 from nurseline.messaging.models import Contact
 from nurseline.parts import Parts, current_parts
-from nurseline.phone import parse
 from nurseline.staff import audit
 from nurseline.staff.access import allow, blueprint, keeps_words, viewer
 from nurseline.staff.forms import EnrolForm, seen
+from nurseline.staff.page_rows import page_rows
 from nurseline.staff.queries.injections import injection_page, recent_injections
+from nurseline.staff.queries.numbers import masked
 from nurseline.staff.texting import language_of
 
 CONSENT = "consent.wording"
@@ -29,7 +30,7 @@ ONE = "Only the messages of the latest injection are sent."
 def injections() -> ResponseReturnValue:
     """The injections enrolled last."""
     parts = current_parts()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         rows = recent_injections(session, parts.sender.hours, parts.steps)
     return render_template("staff/injections.html", rows=rows)
 
@@ -39,7 +40,7 @@ def injections() -> ResponseReturnValue:
 def new_injection() -> ResponseReturnValue:
     """The empty form."""
     parts = current_parts()
-    form, contact = _form(parts, empty=True), _known(parts)
+    form, contact = _form(parts, empty=True), _known()
     form.timezone.data = parts.settings.clinic_timezone
     form.language.data = parts.languages[0]
     if contact is not None:
@@ -55,7 +56,7 @@ def new_injection() -> ResponseReturnValue:
 def enrol() -> ResponseReturnValue:
     """Store the injection and plan its messages, or show the form again with what is wrong."""
     parts = current_parts()
-    form, contact = _form(parts), _known(parts)
+    form, contact = _form(parts), _known()
     if contact is not None:  # from the contact's page: the number is not shown, and cannot be mistyped
         form.number.data = contact.number
     if not form.validate():
@@ -85,7 +86,7 @@ def enrol() -> ResponseReturnValue:
 def injection(injection_id: uuid.UUID) -> ResponseReturnValue:
     """What was planned for one injection, what was left out, and why."""
     parts = current_parts()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         page = injection_page(session, injection_id, parts.sender.hours, parts.steps)
         if page is None:
             abort(404)
@@ -130,7 +131,7 @@ def _wordings(parts: Parts) -> dict[str, Rendered]:
     return {code: parts.say(CONSENT, code) for code in parts.languages}
 
 
-def _known(parts: Parts) -> Contact | None:
+def _known() -> Contact | None:
     """The contact from whose page the form was opened, if it was."""
     wanted = request.values.get("contact", "")
     if not wanted:
@@ -139,7 +140,7 @@ def _known(parts: Parts) -> Contact | None:
         contact_id = uuid.UUID(wanted)
     except ValueError:
         abort(404)
-    with parts.db.begin() as session:
+    with page_rows() as session:
         contact = session.get(Contact, contact_id)
     return contact or abort(404)
 
@@ -151,7 +152,7 @@ def _show(parts: Parts, form: EnrolForm, contact: Contact | None = None) -> str:
         "staff/enrol.html",
         form=form,
         contact=contact,
-        masked=parse(contact.number).masked if contact else "",
+        masked=masked(contact.number) if contact else "",
         wordings=wordings,
         today=today.isoformat(),
         shown=seen({code: wording.version for code, wording in wordings.items()}),

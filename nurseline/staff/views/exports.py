@@ -14,6 +14,7 @@ from nurseline.parts import current_parts
 from nurseline.staff import audit
 from nurseline.staff.access import allow, blueprint, viewer
 from nurseline.staff.csv_file import download
+from nurseline.staff.page_rows import page_rows
 from nurseline.staff.queries.lists import injections, open_items
 
 LISTS = ("items", "injections")
@@ -41,7 +42,7 @@ def export(name: str) -> ResponseReturnValue:
         abort(400)
     parts = current_parts()
     now = parts.clock.now()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         if name == "items":
             header, rows = open_items(session, parts.settings.zone, now=now, whole=whole)
         else:

@@ -32,6 +32,7 @@ from nurseline.staff.item_forms import (
     empty_forms,
 )
 from nurseline.staff.item_rights import hold_cancelling, hold_decision, hold_outcome
+from nurseline.staff.page_rows import telling
 from nurseline.staff.pages import when
 from nurseline.staff.queries.items import item_page
 from nurseline.staff.queries.people import colleagues
@@ -240,7 +241,7 @@ def _do(
         return show_item(item_id, forms), 422
     parts = current_parts()
     try:
-        with service.changing(parts.db) as session:
+        with telling(), service.changing(parts.db) as session:
             if decides:
                 hold_decision(session, item_id, viewer())
             done = act(session, viewer().staff, parts.clock.now())

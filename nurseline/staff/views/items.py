@@ -18,6 +18,7 @@ from nurseline.phone import national
 from nurseline.staff import audit
 from nurseline.staff.access import Viewer, allow, blueprint, viewer
 from nurseline.staff.item_forms import ItemForms, empty_forms
+from nurseline.staff.page_rows import page_rows
 from nurseline.staff.pages import clock_time, when
 from nurseline.staff.queries.calling import call_panel
 from nurseline.staff.queries.items import ItemPage, item_page, last_place
@@ -39,7 +40,7 @@ def claim(item_id: uuid.UUID) -> ResponseReturnValue:
     """Take the item; who comes second is told who has it."""
     parts = current_parts()
     try:
-        with parts.db.begin() as session:
+        with page_rows() as session:
             service.claim(session, item_id, viewer().staff, now=parts.clock.now())
     except QueueError as error:
         flash(str(error), "warning")
@@ -53,7 +54,7 @@ def extend(item_id: uuid.UUID) -> ResponseReturnValue:
     """Keep the claim of who is typing on the item's page: the page asks for it now and then."""
     parts = current_parts()
     try:
-        with parts.db.begin() as session:
+        with page_rows() as session:
             until = work.extend(session, item_id, viewer().staff, now=parts.clock.now())
     except QueueError as error:
         return jsonify(problem=str(error)), 409
@@ -66,7 +67,7 @@ def release(item_id: uuid.UUID) -> ResponseReturnValue:
     """Give the item back; it keeps its promise."""
     parts = current_parts()
     try:
-        with parts.db.begin() as session:
+        with page_rows() as session:
             service.release(session, item_id, viewer().staff, now=parts.clock.now())
     except QueueError as error:
         flash(str(error), "warning")
@@ -80,7 +81,7 @@ def release(item_id: uuid.UUID) -> ResponseReturnValue:
 def reveal_item_number(item_id: uuid.UUID) -> ResponseReturnValue:
     """Show the number for a while, and write down who asked for it."""
     parts = current_parts()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         found = session.get(CallbackItem, item_id)
         if found is None or found.contact_id is None:
             abort(404)
@@ -99,7 +100,7 @@ def show_item(item_id: uuid.UUID, forms: ItemForms, *, seen: bool = False) -> st
     """The page of an item with these forms. ``seen``: it was opened, and that is written down."""
     parts, person = current_parts(), viewer()
     now, place = parts.clock.now(), ""
-    with parts.db.begin() as session:
+    with page_rows() as session:
         page = item_page(session, item_id, person.id, now=now)
         if page is None:
             abort(404)

@@ -17,6 +17,7 @@ from nurseline.parts import current_parts
 from nurseline.staff import audit
 from nurseline.staff.access import allow, blueprint, viewer
 from nurseline.staff.message_words import caused
+from nurseline.staff.page_rows import page_rows
 from nurseline.staff.queries.messages import message_page, messages_to_check, why_not_again
 from nurseline.staff.queries.people import names_of
 from nurseline.staff.words import MESSAGE_STATUS, NOT_AGAIN, PURPOSES, STEPS, said
@@ -39,7 +40,7 @@ def messages() -> ResponseReturnValue:
     """Messages of unknown outcome, failed, or not delivered."""
     parts = current_parts()
     page = request.args.get("page", 1, type=int)
-    with parts.db.begin() as session:
+    with page_rows() as session:
         checks = messages_to_check(session, now=parts.clock.now(), page=page)
     return render_template("staff/messages.html", checks=checks)
 
@@ -50,7 +51,7 @@ def message(message_id: uuid.UUID) -> ResponseReturnValue:
     """What is known about one message, and what can be done."""
     parts = current_parts()
     now = parts.clock.now()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         page = message_page(session, message_id, now=now)
         if page is None:
             abort(404)
@@ -66,7 +67,7 @@ def decide_message(message_id: uuid.UUID) -> ResponseReturnValue:
     if decision not in CAUSES:
         abort(400)
     try:
-        with current_parts().db.begin() as session:
+        with page_rows() as session:
             item_id = _decide(session, message_id, decision)
     except DecidedError as error:
         flash(_overtaken(error), "warning")

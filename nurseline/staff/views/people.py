@@ -16,6 +16,7 @@ from nurseline.staff import audit, second_step, sessions
 from nurseline.staff import people as accounts
 from nurseline.staff.access import allow, blueprint, viewer
 from nurseline.staff.models import StaffUser
+from nurseline.staff.page_rows import page_rows
 from nurseline.staff.people import PeopleError
 from nurseline.staff.people_forms import InviteForm, RolesForm
 from nurseline.staff.queries.accounts import everybody
@@ -159,8 +160,7 @@ def _change(user_id: uuid.UUID, change: Callable[[Session, StaffUser, datetime],
 
 
 def _list(form: InviteForm) -> str:
-    parts = current_parts()
-    with parts.db.begin() as rows:
+    with page_rows() as rows:
         every = everybody(rows)
     return render_template("staff/people.html", people=every, form=form, roles=ROLE_WORDS)
 
@@ -174,7 +174,7 @@ def _link(user: StaffUser, secret: str) -> str:
 def _page(user_id: uuid.UUID, form: RolesForm | None = None) -> str:
     parts = current_parts()
     now = parts.clock.now()
-    with parts.db.begin() as rows:
+    with page_rows() as rows:
         user = rows.get(StaffUser, user_id)
         if user is None:
             abort(404)

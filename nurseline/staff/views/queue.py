@@ -12,6 +12,7 @@ from nurseline.callbacks.promises import REASONS, Reason
 from nurseline.parts import current_parts
 from nurseline.staff import audit
 from nurseline.staff.access import allow, blueprint, passive, viewer, when_locked
+from nurseline.staff.page_rows import page_rows
 from nurseline.staff.pages import standstill
 from nurseline.staff.queries.queue import VIEWS, Choice, alarms, numbers_of, queue_page
 
@@ -34,8 +35,8 @@ def home() -> ResponseReturnValue:
 @allow()
 def queue() -> ResponseReturnValue:
     """Open items, what to do next first."""
-    parts, now = current_parts(), current_parts().clock.now()
-    with parts.db.begin() as session:
+    now = current_parts().clock.now()
+    with page_rows() as session:
         mark = _mark(session)
         page = queue_page(session, viewer().id, _choice(), now=now)
     return render_template("staff/queue.html", queue=page, mark=mark)
@@ -46,8 +47,8 @@ def queue() -> ResponseReturnValue:
 @passive
 def queue_rows() -> ResponseReturnValue:
     """The list alone, for the page's own refresh; 304 while nothing has changed."""
-    parts, now = current_parts(), current_parts().clock.now()
-    with parts.db.begin() as session:
+    now = current_parts().clock.now()
+    with page_rows() as session:
         response, known = _marked(_mark(session))
         if known:
             return response
@@ -94,7 +95,7 @@ def print_numbers() -> ResponseReturnValue:
 def _to_print(*, numbers: bool) -> str:
     parts, person = current_parts(), viewer()
     now = parts.clock.now()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         page = queue_page(session, person.id, Choice(), now=now, limit=PRINTED)
         contacts = {row.contact_id: row.id for row in page.rows if row.contact_id} if numbers else {}
         known = numbers_of(session, contacts)
@@ -117,7 +118,7 @@ def open_next() -> ResponseReturnValue:
     """Hand the best item to the viewer and lead to its page, or to the queue if there is none."""
     parts, person = current_parts(), viewer()
     reasons = REASONS if rights.assesses(person.roles) else OFFICE
-    with parts.db.begin() as session:
+    with page_rows() as session:
         item = work.take_next(session, person.staff, now=parts.clock.now(), reasons=reasons)
         item_id = item.id if item else None
     if item_id is None:

@@ -13,6 +13,7 @@ from nurseline.crypto import UndecryptableError
 from nurseline.parts import current_parts
 from nurseline.staff import audit
 from nurseline.staff.access import allow, blueprint, viewer
+from nurseline.staff.page_rows import page_rows
 from nurseline.staff.queries.search import search as find
 
 TYPED_LONGEST = 80
@@ -51,7 +52,7 @@ def search_results(sealed: str) -> ResponseReturnValue:
     if not typed:
         return redirect(url_for("staff.search_page"))
     now = parts.clock.now()
-    with parts.db.begin() as session:
+    with page_rows() as session:
         found = find(session, parts.keyring, typed, regions=parts.settings.regions)
         for contact_id in found.seen or (None,):
             audit.record(session, person.id, "searched", at=now, contact_id=contact_id)
